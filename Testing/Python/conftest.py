@@ -1,0 +1,19 @@
+"""Fixtures that every test may use: real data where it is at hand, and the phantom everywhere."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """Folder of real data: ``$HCC_TEST_DATA``, or ``../shared/data`` beside the checkout."""
+    folder = Path(os.environ.get("HCC_TEST_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip("the real data lies neither in $HCC_TEST_DATA nor in ../shared/data")
+    return folder

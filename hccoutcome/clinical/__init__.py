@@ -1,0 +1,1 @@
+"""The clinical record: variables, composite indices, liver function and staging scores."""

@@ -1,0 +1,1 @@
+"""Images and masks: reading, writing, de-identification, quality, preparation, registration."""

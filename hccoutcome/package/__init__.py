@@ -1,0 +1,1 @@
+"""Model packages: format, verification, applicability and the predictions that they give."""

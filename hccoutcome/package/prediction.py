@@ -1,0 +1,78 @@
+"""What applying a package to a case gives: a score, what it was made of, and whether it may be believed."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from hccoutcome.status import Status
+
+
+@dataclass(frozen=True)
+class Applicability:
+    """Whether a package fits a case.
+
+    Attributes:
+        status: ``"ok"``; ``"warning"``: a score is given and the reasons say why to doubt it; ``"refused"``: no score.
+        reasons: one sentence each, empty for ``"ok"``.
+    """
+
+    status: Status
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """One input of a score: its value, its coefficient and what it adds.
+
+    Attributes:
+        name: feature column or clinical variable.
+        value: the value used, in ``unit``; text for coded variables.
+        unit: unit of the value, empty where it has none.
+        coefficient: the model's coefficient (points for a staging score), None where the model has no such thing.
+        amount: what this input adds to the score on its linear scale, None where that is not defined.
+    """
+
+    name: str
+    value: float | str
+    unit: str = ""
+    coefficient: float | None = None
+    amount: float | None = None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The result of one package on one case.
+
+    Attributes:
+        package: the package's name.
+        version: the package's version.
+        sha256: hash over the whole package.
+        title: what a reader calls it: ``"Radscore (TACE, arterial CT)"``.
+        endpoint: what is predicted, in words: ``"overall survival after TACE; higher is worse"``.
+        score: the number, None where refused.
+        scale: what the number is: ``"probability"``, ``"log hazard"``, ``"points"``, ``"score"``, ``"stage"``.
+        label: the number in words (``"ALBI grade 2"``), empty where there is nothing to add.
+        applicability: whether the number may be believed.
+        contributions: the inputs used, in the model's order.
+        citation: the paper.
+    """
+
+    package: str
+    version: str
+    sha256: str
+    title: str
+    endpoint: str
+    score: float | None
+    scale: str
+    applicability: Applicability
+    label: str = ""
+    contributions: tuple[Contribution, ...] = ()
+    citation: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the prediction as plain JSON data, as it stands in ``result.json``."""
+        data = asdict(self)
+        data["applicability"]["reasons"] = list(self.applicability.reasons)
+        data["contributions"] = list(data["contributions"])
+        return data
