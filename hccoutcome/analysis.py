@@ -3,30 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from hccoutcome.case import Case
+from hccoutcome.case import Modality
 from hccoutcome.package.prediction import Prediction
 from hccoutcome.status import QualityItem
 
 
 @dataclass(frozen=True)
-class Analysis:
-    """Everything that was found out about one case.
+class Findings:
+    """Everything that was found out about one case, without its images.
 
     Attributes:
-        case: the case as read.
+        case_id: name of the case.
+        modality: ``"CT"``, ``"MR"`` or None where not known.
+        synthetic: True for generated data, which every display must say.
+        clinical: value by schema name in the schema's unit, as used.
         quality: the quality table, one item a line.
         features: value by feature column (``hccoutcome.naming``), in the order of extraction.
         predictions: one for each package asked for.
         liver_scores: liver function and staging scores that the clinical record allows.
-        provenance: software versions, settings, package and input hashes, time.
+        provenance: software versions, settings, package and input hashes, time; JSON data.
     """
 
-    case: Case
+    case_id: str
+    modality: Modality | None = None
+    synthetic: bool = False
+    clinical: Mapping[str, float | str] = field(default_factory=dict)
     quality: tuple[QualityItem, ...] = ()
     features: Mapping[str, float] = field(default_factory=dict)
     predictions: tuple[Prediction, ...] = ()
     liver_scores: tuple[Prediction, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON data."""
+        return {
+            "case": self.case_id,
+            "modality": self.modality,
+            "synthetic": self.synthetic,
+            "results": [prediction.to_json() for prediction in self.predictions],
+            "liver_scores": [prediction.to_json() for prediction in self.liver_scores],
+            "clinical": dict(self.clinical),
+            "quality": [asdict(item) for item in self.quality],
+            "features": dict(self.features),
+            "provenance": dict(self.provenance),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Findings:
+        """Return the findings that ``to_json`` wrote."""
+        return cls(
+            case_id=data["case"],
+            modality=data["modality"],
+            synthetic=data["synthetic"],
+            clinical=data["clinical"],
+            quality=tuple(QualityItem(**item) for item in data["quality"]),
+            features=data["features"],
+            predictions=tuple(map(Prediction.from_json, data["results"])),
+            liver_scores=tuple(map(Prediction.from_json, data["liver_scores"])),
+            provenance=data["provenance"],
+        )

@@ -1,7 +1,7 @@
 """A case: one patient at one time point, as plain data.
 
-``CaseFiles`` says where everything lies (``case.json`` holds it, and it travels between processes); ``Case`` is the same
-after reading. Neither knows how to read: see ``hccoutcome.loading``.
+``CaseFiles`` says where everything lies (``case.json`` holds it, and it travels between processes); ``Case`` is the
+same after reading. Neither knows how to read: see ``hccoutcome.loading``.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -76,3 +77,15 @@ class Prediction:
         data["applicability"]["reasons"] = list(self.applicability.reasons)
         data["contributions"] = list(data["contributions"])
         return data
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Prediction:
+        """Return the prediction that ``to_json`` wrote."""
+        applicability = data["applicability"]
+        return cls(
+            **{
+                **data,
+                "applicability": Applicability(applicability["status"], tuple(applicability["reasons"])),
+                "contributions": tuple(Contribution(**item) for item in data["contributions"]),
+            }
+        )
