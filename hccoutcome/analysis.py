@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -38,7 +39,7 @@ class Findings:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON data."""
+        """Return plain JSON data; a feature that is not a number becomes null."""
         return {
             "case": self.case_id,
             "modality": self.modality,
@@ -47,7 +48,7 @@ class Findings:
             "liver_scores": [prediction.to_json() for prediction in self.liver_scores],
             "clinical": dict(self.clinical),
             "quality": [asdict(item) for item in self.quality],
-            "features": dict(self.features),
+            "features": {name: value if math.isfinite(value) else None for name, value in self.features.items()},
             "provenance": dict(self.provenance),
         }
 
@@ -60,7 +61,7 @@ class Findings:
             synthetic=data["synthetic"],
             clinical=data["clinical"],
             quality=tuple(QualityItem(**item) for item in data["quality"]),
-            features=data["features"],
+            features={name: math.nan if value is None else value for name, value in data["features"].items()},
             predictions=tuple(map(Prediction.from_json, data["results"])),
             liver_scores=tuple(map(Prediction.from_json, data["liver_scores"])),
             provenance=data["provenance"],
