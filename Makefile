@@ -1,0 +1,63 @@
+# make demo   the whole way of one case, on the synthetic patient or on CASE=folder
+# make test   all tests
+# make bench  speed against the peers
+# make lock   compute the locked versions anew (needs uv)
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PIP     = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+DEMO     ?= demo
+CASE     ?= $(DEMO)/case
+PACKAGES ?= radscore-tace-ct haic-mri-clinical albi child-pugh bclc
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check oracle bench lock clean
+
+help:
+	@sed -n 's/^# //p' $(MAKEFILE_LIST)
+
+# A stamp for each set of dependencies: it is made anew when its lock file changes.
+$(VENV)/.run: requirements/run.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) --only-binary :all: --require-hashes -r requirements/run.txt
+	$(PIP) --no-deps --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.run requirements/test.txt
+	$(PIP) --only-binary :all: --require-hashes -r requirements/test.txt
+	@touch $@
+
+$(DEMO)/case/case.json: $(VENV)/.run
+	$(BIN)/hcc phantom $(DEMO)/case
+
+demo: $(VENV)/.run $(if $(filter $(DEMO)/case,$(CASE)),$(DEMO)/case/case.json)
+	$(BIN)/hcc analyse --case $(CASE) --package $(PACKAGES) --out $(DEMO)/result
+
+test: check
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+# PyRadiomics, the oracle of the tests, has no wheel: it is built where a compiler is at hand, and where none is, the
+# tests compare with the stored oracle values.
+oracle: $(VENV)/.test
+	$(PIP) 'setuptools<80' wheel versioneer && $(PIP) --no-build-isolation pyradiomics==3.0.1
+
+bench: $(VENV)/.test
+	$(BIN)/python Testing/Benchmarks/bench_radiomics.py
+
+lock:
+	uv pip compile pyproject.toml --extra host --universal --python-version 3.11 --only-binary :all: \
+	    --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' --output-file requirements/run.txt
+	uv pip compile pyproject.toml --extra host --extra cluster --extra test --constraints requirements/run.txt \
+	    --universal --python-version 3.11 --only-binary :all: \
+	    --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' --output-file requirements/test.txt
+
+clean:
+	rm -rf $(VENV) $(DEMO) build
