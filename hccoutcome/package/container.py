@@ -1,0 +1,161 @@
+"""The bytes of a package's files, out of a folder or a zip, without ever writing or following anything.
+
+A zip is read into memory and never unpacked. Names, types and sizes are judged before a file is read; what could run
+code, lead out of the package or swell beyond its limits is refused by name.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+import zipfile
+import zlib
+from pathlib import Path
+
+from hccoutcome.errors import InputError
+
+MEANING = {
+    "package.json": "what the package is and needs",
+    "weights.json": "coefficients",
+    "reference.json": "reference distribution",
+    "parameters.yaml": "radiomics parameter file",
+    "card.md": "model card",
+}
+"""The files that a package may hold."""
+
+LARGEST_FILE = 4_000_000
+LARGEST_PACKAGE = 10_000_000
+MOST_ENTRIES = 20
+
+_RUNS_CODE = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".bin", ".ckpt", ".h5", ".npy", ".npz", ".py", ".pyc", ".so")
+_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_PLAIN_COMPRESSION = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+
+
+def read_files(source: Path) -> dict[str, bytes]:
+    """Return the bytes of every file of a package by name.
+
+    Args:
+        source: the package's folder or zip.
+
+    Raises:
+        InputError: nothing there, a link, a folder inside, a name or type that a package may not hold, too large, or a
+            zip that cannot be read.
+    """
+    if source.is_symlink():
+        raise InputError(f"The package '{source.name}' is a link: give the folder or zip that it leads to.")
+    if source.is_dir():
+        files = _read_folder(source)
+    elif source.is_file():
+        files = _read_zip(source)
+    else:
+        raise InputError(f"The package '{source.name}' should be a folder or a zip and does not exist: check the path.")
+    for name, content in files.items():
+        _check_content(name, content)
+    if "package.json" not in files:
+        raise InputError(f"'{source.name}' holds no package.json, so it is not a model package: check the path.")
+    return files
+
+
+def _read_folder(folder: Path) -> dict[str, bytes]:
+    entries = sorted(folder.iterdir())
+    if len(entries) > MOST_ENTRIES:
+        raise InputError(f"The package '{folder.name}' holds more than {MOST_ENTRIES} files: check the path.")
+    for entry in entries:
+        if entry.is_symlink():
+            raise InputError(f"The package '{folder.name}' holds the link '{entry.name}': replace it by the file.")
+        if not entry.is_file():
+            raise InputError(f"The package '{folder.name}' holds '{entry.name}', which is not a plain file: remove it.")
+        _check_name(entry.name)
+    _check_sizes({entry.name: entry.stat().st_size for entry in entries})
+    return {entry.name: entry.read_bytes() for entry in entries}
+
+
+def _read_zip(path: Path) -> dict[str, bytes]:
+    if path.stat().st_size > LARGEST_PACKAGE:
+        raise InputError(f"The package '{path.name}' is larger than {LARGEST_PACKAGE // 1_000_000} MB: wrong file?")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = _members(archive, path.name)
+            return {name: _read_member(archive, info, name) for name, info in members.items()}
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeDecodeError):
+        raise InputError(f"The package '{path.name}' should be a folder or an intact zip: get it again.") from None
+
+
+def _members(archive: zipfile.ZipFile, source: str) -> dict[str, zipfile.ZipInfo]:
+    """Return the members by file name after judging every entry; one folder around all files is allowed."""
+    infos = archive.infolist()
+    if len(infos) > MOST_ENTRIES:
+        raise InputError(f"The package '{source}' holds more than {MOST_ENTRIES} files: do not use it.")
+    for info in infos:
+        _check_member(info, source)
+    files = [info for info in infos if not info.is_dir()]
+    folders = {_folder(info) for info in infos}
+    if len(folders) > 1:
+        raise InputError(f"The package '{source}' should hold all files in one folder, found several: pack it again.")
+    members: dict[str, zipfile.ZipInfo] = {}
+    for info in files:
+        name = info.filename.rpartition("/")[2]
+        _check_name(name)
+        if name.lower() in {known.lower() for known in members}:
+            raise InputError(f"The package '{source}' holds '{name}' twice: do not use it.")
+        members[name] = info
+    _check_sizes({name: info.file_size for name, info in members.items()})
+    return members
+
+
+def _folder(info: zipfile.ZipInfo) -> str:
+    return info.filename.rpartition("/")[0]
+
+
+def _check_member(info: zipfile.ZipInfo, source: str) -> None:
+    """Refuse an entry that could lead out of the package, is no plain file, or is packed in an unusual way."""
+    # ZipInfo changes backslashes and cuts at NUL on reading; the name as stored decides.
+    parts = info.orig_filename.removesuffix("/").split("/")
+    if len(parts) > 2 or not all(_PART.fullmatch(part) for part in parts):
+        raise InputError(
+            f"The package '{source}' holds the name {info.orig_filename!r}, which could lead out of the package: "
+            "do not use it."
+        )
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        raise InputError(f"The package '{source}' holds '{info.filename}', a link or special file: do not use it.")
+    if info.flag_bits & 0x1 or info.compress_type not in _PLAIN_COMPRESSION:
+        raise InputError(f"The package '{source}' is encrypted or packed in an unusual way: pack it as a plain zip.")
+
+
+def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> bytes:
+    """Read one member, never more than its declared size, which was judged before."""
+    with archive.open(info) as stream:
+        content = stream.read(info.file_size + 1)
+    if len(content) != info.file_size:
+        raise InputError(f"'{name}' in the package unpacks to another size than it states: do not use it.")
+    return content
+
+
+def _check_name(name: str) -> None:
+    if name in MEANING:
+        return
+    if Path(name).suffix.lower() in _RUNS_CODE:
+        raise InputError(
+            f"The package holds '{name}', a file type that can run code when opened; weights are JSON: do not use it."
+        )
+    raise InputError(f"The package holds '{name}'; a package holds only {', '.join(MEANING)}: remove it.")
+
+
+def _check_sizes(sizes: dict[str, int]) -> None:
+    for name, size in sizes.items():
+        if size > LARGEST_FILE:
+            raise InputError(f"'{name}' in the package is larger than {LARGEST_FILE // 1_000_000} MB: do not use it.")
+    if sum(sizes.values()) > LARGEST_PACKAGE:
+        raise InputError(f"The package unpacks to more than {LARGEST_PACKAGE // 1_000_000} MB: do not use it.")
+
+
+def _check_content(name: str, content: bytes) -> None:
+    """Refuse by its first bytes what is not the text that its name says."""
+    if content[:1] == b"\x80":
+        raise InputError(f"'{name}' in the package is a Python pickle under another name: do not use it.")
+    if content[:4] == b"PK\x03\x04":
+        raise InputError(f"'{name}' in the package is an archive under another name: do not use it.")
+    if b"\x00" in content:
+        raise InputError(f"'{name}' in the package should be text and is a binary file: do not use it.")
