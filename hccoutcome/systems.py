@@ -14,10 +14,14 @@ from hccoutcome.package.format import Package
 from hccoutcome.package.linear import LinearScore
 from hccoutcome.package.prediction import Applicability, Contribution, Prediction
 from hccoutcome.package.writing import write_package
+from hccoutcome.response import haic_mri
+from hccoutcome.response.haic_mri import HaicClinical, HaicCR, HaicCRH
 from hccoutcome.survival import radscore
 from hccoutcome.survival.radscore import Radscore
 
-LINEAR: Mapping[str, type[LinearScore]] = MappingProxyType({kind.system: kind for kind in (Radscore,)})
+LINEAR: Mapping[str, type[LinearScore]] = MappingProxyType(
+    {kind.system: kind for kind in (Radscore, HaicClinical, HaicCR, HaicCRH)}
+)
 """The systems whose packages hold a linear score."""
 
 
@@ -83,7 +87,8 @@ def _prediction(
 
 def shipped_packages() -> tuple[Package, ...]:
     """Return the packages that need no training, made from the published coefficients and rules."""
-    return tuple(replace(package, software=dict(MADE_BY)) for package in (radscore.printed_package(),))
+    printed = (radscore.printed_package(), *haic_mri.printed_packages())
+    return tuple(replace(package, software=dict(MADE_BY)) for package in printed)
 
 
 MADE_BY: Mapping[str, str] = MappingProxyType({"hccoutcome": "0.1.0"})

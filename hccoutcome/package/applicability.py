@@ -128,9 +128,9 @@ def _findings(package: Package, inputs: PackageInputs) -> Iterator[Finding]:
 
 def _modality(package: Package, inputs: PackageInputs) -> Iterator[Finding]:
     needed = package.requirements.modality
-    if inputs.modality is None:
+    if inputs.modality is None and inputs.phases:
         yield "warning", f"The modality is not stated and the package was made on {needed}: state it."
-    elif inputs.modality != needed:
+    elif inputs.modality not in (None, needed):
         yield "refused", f"The images are {inputs.modality} and the package was made on {needed}."
 
 
