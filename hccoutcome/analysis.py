@@ -2,67 +2,288 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+import platform
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib import metadata
+from pathlib import Path
 from typing import Any
 
-from hccoutcome.case import Modality
-from hccoutcome.package.prediction import Prediction
+import numpy as np
+import SimpleITK as sitk
+
+from hccoutcome.case import Case
+from hccoutcome.clinical.derive import derive
+from hccoutcome.errors import InputError
+from hccoutcome.files import sha256_of_json
+from hccoutcome.findings import Findings
+from hccoutcome.imaging.prepare import Preparation, prepare
+from hccoutcome.imaging.quality import check_quality
+from hccoutcome.package.applicability import ImageFacts, PackageInputs, plan
+from hccoutcome.package.format import Package
+from hccoutcome.progress import Progress, part, silent
+from hccoutcome.radiomics.extraction import extract
+from hccoutcome.radiomics.settings import RadiomicsSettings, load_settings, parse_settings
 from hccoutcome.status import QualityItem
+from hccoutcome.systems import liver_scores, predict
+from hccoutcome.version import __version__
 
 
 @dataclass(frozen=True)
-class Findings:
-    """Everything that was found out about one case, without its images.
+class Recipe:
+    """How feature values come about: what is done to the images first, and by which settings they are computed.
 
     Attributes:
-        case_id: name of the case.
-        modality: ``"CT"``, ``"MR"`` or None where not known.
-        synthetic: True for generated data, which every display must say.
-        clinical: value by schema name in the schema's unit, as used.
-        quality: the quality table, one item a line.
-        features: value by feature column (``hccoutcome.naming``), in the order of extraction.
-        predictions: one for each package asked for.
-        liver_scores: liver function and staging scores that the clinical record allows.
-        provenance: software versions, settings, package and input hashes, time; JSON data.
+        name: what the recipe is called where two give a feature of the same name.
+        preparation: what is done to the images.
+        settings: the radiomics settings.
     """
 
-    case_id: str
-    modality: Modality | None = None
-    synthetic: bool = False
-    clinical: Mapping[str, float | str] = field(default_factory=dict)
-    quality: tuple[QualityItem, ...] = ()
+    name: str
+    preparation: Preparation
+    settings: RadiomicsSettings
+
+    @property
+    def sha256(self) -> str:
+        """A hash over everything that decides a feature's value but the image."""
+        return sha256_of_json({"preparation": self.preparation.to_dict(), "settings": self.settings.to_dict()})
+
+
+@dataclass(frozen=True)
+class Order:
+    """A recipe and where it is to be followed: the phases wanted for each region.
+
+    Attributes:
+        recipe: the recipe.
+        regions: phases by region; empty phases where nothing of the case can be used.
+        required: True where someone asked for the features themselves: then a misfit is an error.
+    """
+
+    recipe: Recipe
+    regions: Mapping[str, tuple[str, ...]]
+    required: bool = False
+
+    @property
+    def phases(self) -> tuple[str, ...]:
+        """All phases wanted, each once."""
+        return tuple(dict.fromkeys(phase for phases in self.regions.values() for phase in phases))
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """What came of an order.
+
+    Attributes:
+        features: value by feature column.
+        volumes: volume in mL by region and phase, of the masks that the features come from.
+        quality: refusals that only this order met.
+        notes: what the preparation reports, JSON data.
+    """
+
     features: Mapping[str, float] = field(default_factory=dict)
-    predictions: tuple[Prediction, ...] = ()
-    liver_scores: tuple[Prediction, ...] = ()
-    provenance: Mapping[str, Any] = field(default_factory=dict)
+    volumes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    quality: tuple[QualityItem, ...] = ()
+    notes: tuple[Any, ...] = ()
 
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON data; a feature that is not a number becomes null."""
-        return {
-            "case": self.case_id,
-            "modality": self.modality,
-            "synthetic": self.synthetic,
-            "results": [prediction.to_json() for prediction in self.predictions],
-            "liver_scores": [prediction.to_json() for prediction in self.liver_scores],
-            "clinical": dict(self.clinical),
-            "quality": [asdict(item) for item in self.quality],
-            "features": {name: value if math.isfinite(value) else None for name, value in self.features.items()},
-            "provenance": dict(self.provenance),
-        }
 
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Findings:
-        """Return the findings that ``to_json`` wrote."""
-        return cls(
-            case_id=data["case"],
-            modality=data["modality"],
-            synthetic=data["synthetic"],
-            clinical=data["clinical"],
-            quality=tuple(QualityItem(**item) for item in data["quality"]),
-            features={name: math.nan if value is None else value for name, value in data["features"].items()},
-            predictions=tuple(map(Prediction.from_json, data["results"])),
-            liver_scores=tuple(map(Prediction.from_json, data["liver_scores"])),
-            provenance=data["provenance"],
+def analyse(
+    case: Case,
+    packages: Sequence[Package],
+    *,
+    settings: Sequence[str] = (),
+    engine: str = "auto",
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Findings:
+    """Check a case, extract what the packages need of it and apply them.
+
+    Args:
+        case: the case as read.
+        packages: the packages to apply; each gives a prediction, if need be a refused one.
+        settings: parameter files (names or paths) whose features of all images and regions are wanted besides.
+        engine: ``"fast"``, ``"pyradiomics"`` or ``"auto"``.
+        seed: of what is random: where registrations sample the images.
+        progress: told how far the work is.
+
+    Raises:
+        InputError: a parameter file or a package is wrong, or features asked for by ``settings`` cannot be had. A case
+            that does not fit a package gives a refused prediction, not an error.
+    """
+    progress(0.0, "checking the case")
+    quality = check_quality(case)
+    derived = derive(case.clinical)
+    orders = _orders(case, packages, settings)
+    extracted: dict[str, Extracted] = {}
+    for index, order in enumerate(orders):
+        step = part(progress, 0.05 + 0.95 * index / len(orders), 0.05 + 0.95 * (index + 1) / len(orders))
+        extracted[order.recipe.sha256] = _follow(order, case, quality, engine, seed, step)
+    inputs = PackageInputs(
+        modality=case.modality,
+        phases={phase: ImageFacts(image.GetSpacing(), image.GetSize()) for phase, image in case.images.items()},
+        clinical=derived.record,
+        synthetic=case.synthetic,
+        quality=quality,
+    )
+    predictions = tuple(_predict(package, inputs, extracted) for package in packages)
+    extras = tuple(item for found in extracted.values() for item in found.quality)
+    return Findings(
+        case_id=case.case_id,
+        modality=case.modality,
+        synthetic=case.synthetic,
+        clinical=derived.record,
+        quality=quality + extras,
+        features=_merged(orders, extracted),
+        predictions=predictions,
+        liver_scores=liver_scores(derived.record),
+        provenance=_provenance(case, packages, orders, extracted, derived.notes, engine, seed),
+    )
+
+
+def extract_features(
+    case: Case, settings: str, *, engine: str = "auto", progress: Progress = silent
+) -> Mapping[str, float]:
+    """Return all features of all regions of a case on all images that they fit, the images taken as they are.
+
+    Raises:
+        InputError: a mask fits no image, there is no mask or image, or the settings are wrong.
+    """
+    order = _order_of_everything(case, settings)
+    return _extract(order, case, engine, 0, progress).features
+
+
+def _recipe(package: Package) -> Recipe:
+    return Recipe(package.name, Preparation.from_dict(package.preparation), parse_settings(package.parameters))
+
+
+def _orders(case: Case, packages: Sequence[Package], settings: Sequence[str]) -> list[Order]:
+    """Return what is to be extracted: each recipe once, for all the regions and phases that anyone needs of it."""
+    orders = [_order_of_everything(case, name) for name in settings]
+    for package in packages:
+        if package.requirements.features:
+            regions = plan(package, case.images).regions
+            orders.append(Order(_recipe(package), {name: regions[name] for name in regions if name in case.masks}))
+    united: dict[str, Order] = {}
+    for order in orders:
+        known = united.setdefault(order.recipe.sha256, order)
+        united[order.recipe.sha256] = replace(
+            known, regions=_union(known.regions, order.regions), required=known.required or order.required
         )
+    return list(united.values())
+
+
+def _union(first: Mapping[str, tuple[str, ...]], second: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    regions = dict.fromkeys([*first, *second])
+    return {name: tuple(dict.fromkeys((*first.get(name, ()), *second.get(name, ())))) for name in regions}
+
+
+def _order_of_everything(case: Case, settings: str) -> Order:
+    if not case.masks or not case.images:
+        raise InputError(
+            "Features need at least one image and one mask, found none: give both, the mask by its region."
+        )
+    recipe = Recipe(Path(settings).stem, Preparation(), load_settings(settings))
+    return Order(recipe, dict.fromkeys(case.masks, tuple(case.images)), required=True)
+
+
+def _follow(
+    order: Order, case: Case, quality: Sequence[QualityItem], engine: str, seed: int, progress: Progress
+) -> Extracted:
+    """Extract what is ordered; where the case does not allow it, say so in place of features."""
+    if not order.required and _is_blocked(order, quality):
+        return Extracted()
+    try:
+        return _extract(order, case, engine, seed, progress)
+    except InputError as error:
+        if order.required:
+            raise
+        found = f"{', '.join(order.regions)} on {', '.join(order.phases)}"
+        return Extracted(quality=(QualityItem("features", "extraction", found, "usable", "refused", str(error)),))
+
+
+def _is_blocked(order: Order, quality: Iterable[QualityItem]) -> bool:
+    """Return whether there is nothing to extract, or something that the quality table refuses."""
+    used = {f"image {phase}" for phase in order.phases} | {f"mask {region}" for region in order.regions}
+    return not order.phases or any(item.status == "refused" and item.subject in used for item in quality)
+
+
+def _extract(order: Order, case: Case, engine: str, seed: int, progress: Progress) -> Extracted:
+    """Prepare the images, then extract the features of every region on the phases wanted."""
+    prepared = prepare(
+        {phase: case.images[phase] for phase in order.phases},
+        {region: case.masks[region] for region in order.regions},
+        order.recipe.preparation,
+        seed=seed,
+        progress=part(progress, 0.0, 0.4),
+    )
+    masks = {
+        region: {phase: prepared.masks[region][phase] for phase in phases if phase in prepared.masks[region]}
+        for region, phases in order.regions.items()
+    }
+    start = 0.4 if order.recipe.preparation != Preparation() else 0.0
+    features = extract(
+        prepared.images, masks, order.recipe.settings, engine=engine, progress=part(progress, start, 1.0)
+    )
+    volumes = {region: {phase: _volume_ml(mask) for phase, mask in on.items()} for region, on in masks.items()}
+    return Extracted(features, volumes, notes=prepared.notes)
+
+
+def _volume_ml(mask: sitk.Image) -> float:
+    return float(np.count_nonzero(sitk.GetArrayViewFromImage(mask)) * np.prod(mask.GetSpacing()) / 1000)
+
+
+def _predict(package: Package, inputs: PackageInputs, extracted: Mapping[str, Extracted]) -> Any:
+    if not package.requirements.features:
+        return predict(package, inputs)
+    found = extracted[_recipe(package).sha256]
+    return predict(
+        package,
+        replace(inputs, features=found.features, regions=found.volumes, quality=inputs.quality + found.quality),
+    )
+
+
+def _merged(orders: Sequence[Order], extracted: Mapping[str, Extracted]) -> dict[str, float]:
+    """Return all features; of two recipes that give other values under one name, the later one's tells its recipe."""
+    merged: dict[str, float] = {}
+    for order in orders:
+        for name, value in extracted[order.recipe.sha256].features.items():
+            merged[name if merged.get(name, value) == value else f"{name}@{order.recipe.name}"] = value
+    return merged
+
+
+def _provenance(
+    case: Case,
+    packages: Sequence[Package],
+    orders: Sequence[Order],
+    extracted: Mapping[str, Extracted],
+    derived: Sequence[str],
+    engine: str,
+    seed: int,
+) -> dict[str, Any]:
+    """Return what it takes to do the same again."""
+    return {
+        "software": {
+            "hccoutcome": __version__,
+            "python": platform.python_version(),
+            **{name: metadata.version(name) for name in ("numpy", "scipy", "SimpleITK", "PyWavelets", "numba")},
+        },
+        "inputs": dict(case.sources),
+        "packages": [
+            {"name": package.name, "version": package.version, "sha256": package.sha256} for package in packages
+        ],
+        "extractions": [
+            {
+                "name": order.recipe.name,
+                "sha256": order.recipe.sha256,
+                "regions": {region: list(phases) for region, phases in order.regions.items()},
+                "preparation": order.recipe.preparation.to_dict(),
+                "settings": order.recipe.settings.to_dict(),
+                "notes": list(extracted[order.recipe.sha256].notes),
+            }
+            for order in orders
+        ],
+        "derived": list(derived),
+        "engine": engine,
+        "seed": seed,
+        "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }

@@ -15,7 +15,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("cli", "gui"),
     ("cohort", "worker", "jobs"),
     ("scene", "report"),
-    ("analysis", "systems"),
+    ("analysis", "findings", "systems"),
     ("response", "survival", "treatment"),
     ("package", "evaluation", "explanation", "selection", "deep"),
     ("segmentation", "radiomics", "habitat", "stability"),
