@@ -242,7 +242,8 @@ def _reference(package: Package, found: Plan, inputs: PackageInputs) -> Iterator
                 "refused",
                 "The paper does not print the mean and deviation that standardise its radiomic features, so a single "
                 "case needs a reference table from your own cohort: run 'hcc package reference "
-                f"{package.name} FEATURES.csv --out reference.json' and give it with '--reference reference.json'.",
+                f"{package.name} FEATURES.csv --out reference.json' and give it with '--reference "
+                f"{package.name}=reference.json'.",
             )
         return
     if reference.cases < FEW_REFERENCE_CASES:

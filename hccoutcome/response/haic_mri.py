@@ -4,7 +4,7 @@ Front Oncol 2026, doi 10.3389/fonc.2026.1764150, section 3.3: binary logistic re
 diameter, six radiomic and six habitat features. This file is the one place that holds the printed coefficients; the
 shipped packages are written from it.
 
-The minus signs are lost in the paper's text: every surviving sign is '+' and every gap is read as '-'. With that reading,
+The minus signs are lost in the paper's text: every surviving sign is '+' and every gap is read as '-'. Read so, with
 vascular invasion as 0/1 and the diameter in centimetres, the three scores give probabilities of 0.56, 0.56 and 0.55 at
 the cohort's means (65% with vascular invasion, a diameter of about 10 cm), against 54.3% responders. Radiomic features
 are standardised by the training cohort's mean and deviation, which are not printed: CR and CRH need a reference.

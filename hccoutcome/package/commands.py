@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,33 +11,63 @@ from hccoutcome.errors import InputError
 from hccoutcome.package.format import Package, PhaseNeed, Range, VariableNeed
 from hccoutcome.package.reading import list_packages, read_package
 from hccoutcome.package.reference import Reference, reference_from_table
-from hccoutcome.package.schema import manifest_of
+from hccoutcome.package.schema import manifest_of, parse_manifest
 
 
-def package_rows(folders: Iterable[Path] = ()) -> list[dict[str, str]]:
-    """Return one row a package: name, version, title, endpoint and hash; all of them verified."""
+def list_all(folders: Iterable[Path] = ()) -> list[dict[str, Any]]:
+    """Return what every shipped package and those in ``folders`` are: name, version, title, endpoint and hash."""
     folders = tuple(folders)
     packages = [read_package(name, folders) for name in list_packages(folders)]
-    return [
-        {"name": p.name, "version": p.version, "title": p.title, "endpoint": p.endpoint, "sha256": p.sha256}
-        for p in packages
-    ]
+    return [{**_identity(p), "title": p.title, "endpoint": p.endpoint} for p in packages]
 
 
-def list_text(folders: Iterable[Path] = ()) -> str:
-    """Return the packages as lines of text: name, version and title in columns."""
-    rows = package_rows(folders)
-    width = max((len(row["name"]) for row in rows), default=0)
-    return "\n".join(f"{row['name']:<{width}}  {row['version']:<8}  {row['title']}" for row in rows)
+def show(name_or_path: str | Path, folders: Iterable[Path] = ()) -> dict[str, Any]:
+    """Return ``package.json`` and the weights of a package."""
+    package = read_package(name_or_path, folders)
+    reference = None if package.reference is None else package.reference.cohort
+    return {**manifest_of(package), "weights": dict(package.weights), "reference": reference}
 
 
-def show(package: Package) -> dict[str, Any]:
-    """Return ``package.json`` and the weights of a package as JSON data."""
-    return {**manifest_of(package), "sha256": package.sha256, "weights": dict(package.weights)}
+def verify(name_or_path: str | Path, folders: Iterable[Path] = ()) -> dict[str, Any]:
+    """Return name, version and hashes of a package that is intact.
+
+    Raises:
+        InputError: it is not; the message names the first fault.
+    """
+    package = read_package(name_or_path, folders)
+    return {**_identity(package), "files": dict(package.files), "intact": True}
 
 
-def show_text(package: Package) -> str:
-    """Return what a package is and needs, as text."""
+def card(name_or_path: str | Path, folders: Iterable[Path] = ()) -> dict[str, Any]:
+    """Return the model card of a package as Markdown."""
+    package = read_package(name_or_path, folders)
+    return {**_identity(package), "card": package.card}
+
+
+def as_text(action: str, answers: Sequence[Mapping[str, Any]]) -> str:
+    """Return the answers of ``list_all``, ``show``, ``verify`` or ``card`` for a reader.
+
+    Args:
+        action: ``"list"``, ``"show"``, ``"verify"`` or ``"card"``.
+        answers: what the functions returned, one for each package.
+    """
+    if action == "list":
+        width = max((len(answer["name"]) for answer in answers), default=0)
+        return "\n".join(f"{a['name']:<{width}}  {a['version']:<8}  {a['title']}" for a in answers)
+    if action == "verify":
+        return "\n".join(f"{a['name']} {a['version']} is intact, sha256 {a['sha256']}" for a in answers)
+    if action == "card":
+        return "\n\n".join(answer["card"].rstrip() for answer in answers)
+    return "\n\n".join(map(_show_text, answers))
+
+
+def _identity(package: Package) -> dict[str, Any]:
+    return {"name": package.name, "version": package.version, "sha256": package.sha256}
+
+
+def _show_text(answer: Mapping[str, Any]) -> str:
+    """Return what a package is and needs, one line an item."""
+    package = parse_manifest({key: value for key, value in answer.items() if key not in ("weights", "reference")})
     needs = package.requirements
     lines = [
         f"{package.title} ({package.name} {package.version})",
@@ -50,19 +80,8 @@ def show_text(package: Package) -> str:
         *(f"feature     {name}" for name in needs.features),
     ]
     if needs.reference:
-        found = package.reference
-        lines.append(f"reference   {'needed, from your own cohort' if found is None else found.cohort}")
+        lines.append(f"reference   {answer['reference'] or 'needed, from your own cohort'}")
     return "\n".join([*lines, f"sha256      {package.sha256}"])
-
-
-def verify_report(name_or_path: str | Path, folders: Iterable[Path] = ()) -> dict[str, Any]:
-    """Return name, version and hashes of a package that is intact.
-
-    Raises:
-        InputError: it is not; the message names the first fault.
-    """
-    package = read_package(name_or_path, folders)
-    return {"name": package.name, "version": package.version, "sha256": package.sha256, "files": dict(package.files)}
 
 
 def make_reference(package: Package, table: Path, cohort: str) -> Reference:
