@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
-from hccoutcome.clinical.units import factor
+from hccoutcome.clinical.units import convert, factor
 from hccoutcome.clinical.variable import Code, Variable
 from hccoutcome.clinical.variables import NAMES, find, plain
 from hccoutcome.errors import InputError
@@ -127,7 +127,7 @@ def _read_number(variable: Variable, raw: Any, unit: str | None) -> Entry:
     scale = factor(stated, variable.units) if stated else 1.0
     if scale is None:
         raise InputError(_impossible_unit(variable, stated))
-    value = _on_limit(number * scale, variable)
+    value = convert(number, scale)
     _check_limits(variable, value, number, stated)
     if variable.kind == "integer" and value != int(value):
         raise InputError(f"{label(variable)} is a whole number, found {number:g}: correct it.")
@@ -160,14 +160,6 @@ def _parse_text(variable: Variable, text: str) -> tuple[float, str]:
     if match is None or match["unit"].startswith(","):
         raise InputError(_not_a_number(variable, text))
     return float(match["number"]), match["unit"].strip()
-
-
-def _on_limit(value: float, variable: Variable) -> float:
-    """Return the limit itself where a conversion missed it by rounding alone."""
-    for limit in variable.limits:
-        if math.isclose(value, limit, rel_tol=1e-12):
-            return float(limit)
-    return value
 
 
 def _check_limits(variable: Variable, value: float, number: float, stated: str) -> None:

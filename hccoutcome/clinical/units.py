@@ -74,6 +74,14 @@ def spelling(unit: str) -> str:
     return _WORDS.get(word, word)
 
 
+def convert(value: float, scale: float) -> float:
+    """Return a value times a conversion factor, free of the rounding noise that would cross a printed threshold.
+
+    33 mm are 3.3 cm, not 3.3000000000000003; twelve significant digits are kept, more than any laboratory prints.
+    """
+    return value if scale == 1.0 else float(f"{value * scale:.12g}")
+
+
 def factor(unit: str, table: Mapping[str, float]) -> float | None:
     """Return what one ``unit`` is worth in the table's first unit; None where the table does not know it."""
     wanted = spelling(unit)
