@@ -1,0 +1,87 @@
+"""What was found out about a case as table columns. Plain rules without MRML."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from hccoutcome.clinical.variables import VARIABLES
+from hccoutcome.findings import Findings
+from hccoutcome.naming import parse_feature_name
+from hccoutcome.package.prediction import Prediction
+
+Columns = Mapping[str, Sequence[float] | Sequence[str]]
+
+
+def result_columns(predictions: Sequence[Prediction]) -> Columns:
+    """Return one row a prediction; a refused one has NaN for its score."""
+    return {
+        "Result": [prediction.title for prediction in predictions],
+        "Score": [number(prediction.score) for prediction in predictions],
+        "Scale": [prediction.scale for prediction in predictions],
+        "Meaning": [prediction.label for prediction in predictions],
+        "Applicability": [prediction.applicability.status for prediction in predictions],
+        "Reasons": [" ".join(prediction.applicability.reasons) for prediction in predictions],
+        "Endpoint": [prediction.endpoint for prediction in predictions],
+        "Package": [prediction.package for prediction in predictions],
+        "Version": [prediction.version for prediction in predictions],
+        "SHA256": [prediction.sha256 for prediction in predictions],
+        "Citation": [prediction.citation for prediction in predictions],
+    }
+
+
+def contribution_columns(prediction: Prediction) -> Columns:
+    """Return one row an input of a score."""
+    inputs = prediction.contributions
+    return {
+        "Input": [item.name for item in inputs],
+        "Value": [as_text(item.value) for item in inputs],
+        "Unit": [item.unit for item in inputs],
+        "Coefficient": [number(item.coefficient) for item in inputs],
+        "Contribution": [number(item.amount) for item in inputs],
+    }
+
+
+def quality_columns(findings: Findings) -> Columns:
+    """Return the quality table, one row a check."""
+    return {
+        "Subject": [item.subject for item in findings.quality],
+        "Check": [item.check for item in findings.quality],
+        "Found": [item.found for item in findings.quality],
+        "Expected": [item.expected for item in findings.quality],
+        "Status": [item.status for item in findings.quality],
+        "Note": [item.note for item in findings.quality],
+    }
+
+
+def feature_columns(findings: Findings) -> Columns:
+    """Return one row a feature: its column name, the parts of that name and its value."""
+    names = [parse_feature_name(name) for name in findings.features]
+    return {
+        "Feature": list(findings.features),
+        "Phase": [name.phase for name in names],
+        "Region": [name.region for name in names],
+        "Value": [float(value) for value in findings.features.values()],
+    }
+
+
+def clinical_columns(findings: Findings) -> Columns:
+    """Return one row a clinical value, with its title and unit from the schema."""
+    return {
+        "Variable": list(findings.clinical),
+        "Title": [VARIABLES[name].title if name in VARIABLES else name for name in findings.clinical],
+        "Value": [as_text(value) for value in findings.clinical.values()],
+        "Unit": [VARIABLES[name].unit if name in VARIABLES else "" for name in findings.clinical],
+    }
+
+
+def number(value: float | None) -> float:
+    """Return a number for a numeric column: NaN where there is none."""
+    return math.nan if value is None else float(value)
+
+
+def as_text(value: float | str) -> str:
+    """Return a value as text: numbers with all their digits, whole ones without a point."""
+    if isinstance(value, str):
+        return value
+    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(float(value))
