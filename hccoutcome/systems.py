@@ -2,46 +2,52 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
+from hccoutcome.clinical.scores import LIVER_SCORES
 from hccoutcome.errors import InputError, nearest
-from hccoutcome.package.applicability import PackageInputs, judge, values_for
+from hccoutcome.package import liver_scores as liver
+from hccoutcome.package.applicability import PackageInputs, judge
 from hccoutcome.package.format import Package
-from hccoutcome.package.linear import LinearScore
-from hccoutcome.package.prediction import Applicability, Contribution, Prediction
+from hccoutcome.package.prediction import Applicability, Prediction
+from hccoutcome.package.reading import read_package
+from hccoutcome.package.system import LinearSystem, Outcome, System
 from hccoutcome.package.writing import write_package
 from hccoutcome.response import haic_mri
-from hccoutcome.response.haic_mri import HaicClinical, HaicCR, HaicCRH
 from hccoutcome.survival import radscore
-from hccoutcome.survival.radscore import Radscore
 
-LINEAR: Mapping[str, type[LinearScore]] = MappingProxyType(
-    {kind.system: kind for kind in (Radscore, HaicClinical, HaicCR, HaicCRH)}
+SYSTEMS: Mapping[str, System] = MappingProxyType(
+    {
+        radscore.Radscore.system: LinearSystem(radscore.Radscore),
+        haic_mri.HaicClinical.system: LinearSystem(haic_mri.HaicClinical),
+        haic_mri.HaicCR.system: LinearSystem(haic_mri.HaicCR),
+        haic_mri.HaicCRH.system: LinearSystem(haic_mri.HaicCRH),
+        liver.SYSTEM: liver.LiverScoreSystem(),
+    }
 )
-"""The systems whose packages hold a linear score."""
+"""Every system that can apply packages, by the name that ``package.json`` gives it."""
+
+WRITTEN_BY: Mapping[str, str] = MappingProxyType({"hccoutcome": "0.1.0"})
+"""The software that first wrote the shipped packages; nothing in them was computed by other software."""
 
 
-def load_score(package: Package) -> LinearScore:
-    """Return the score in a package, standardised by the package's reference where it has one.
+def system_of(package: Package) -> System:
+    """Return the system that applies a package, after checking that the package is consistent.
 
     Raises:
-        InputError: no such system, or the weights do not read the inputs that the package asks for.
+        InputError: no such system, or the package's weights and inputs do not belong together.
     """
-    if package.system not in LINEAR:
-        raise InputError(f"The package '{package.name}' belongs to no known system; {nearest(package.system, LINEAR)}.")
-    score = LINEAR[package.system].from_json(package.weights, package.reference)
-    read = {term.name for term in score.terms}
-    asked = {*package.requirements.features, *(need.name for need in package.requirements.variables)}
-    if read != asked:
+    if package.system not in SYSTEMS:
         raise InputError(
-            f"The weights of '{package.name}' read other inputs than package.json lists "
-            f"({', '.join(sorted(read ^ asked))}): get the package again."
+            f"The package '{package.name}' belongs to the unknown system '{package.system}'; "
+            f"{nearest(package.system, SYSTEMS)}."
         )
-    return score
+    system = SYSTEMS[package.system]
+    system.check(package)
+    return system
 
 
 def predict(package: Package, inputs: PackageInputs) -> Prediction:
@@ -50,49 +56,47 @@ def predict(package: Package, inputs: PackageInputs) -> Prediction:
     Raises:
         InputError: the package belongs to no known system or is not consistent in itself.
     """
-    score = load_score(package)
+    system = system_of(package)
     applicability = judge(package, inputs)
     if applicability.status == "refused":
-        return _prediction(package, None, applicability)
-    values = {name: float(value) for name, value in values_for(package, inputs).items()}
-    number = float(score.predict([values])[0])
-    if not math.isfinite(number):
-        reason = "The inputs are so large that no finite score results: check the image and the record."
-        return _prediction(package, None, Applicability("refused", (reason, *applicability.reasons)))
-    units = {need.name: need.unit for need in package.requirements.variables}
-    return _prediction(package, number, applicability, score.contributions(values, units))
+        return _prediction(package, applicability, Outcome(None))
+    outcome = system.compute(package, inputs)
+    if outcome.score is None:
+        return _prediction(package, Applicability("refused", (outcome.refusal, *applicability.reasons)), Outcome(None))
+    return _prediction(package, applicability, outcome)
 
 
-def _prediction(
-    package: Package,
-    score: float | None,
-    applicability: Applicability,
-    contributions: tuple[Contribution, ...] = (),
-    label: str = "",
-) -> Prediction:
+def liver_scores(record: Mapping[str, float | str], synthetic: bool = False) -> tuple[Prediction, ...]:
+    """Return all liver function and staging scores of a clinical record; where inputs are missing, a refused one.
+
+    Args:
+        record: value by schema name in the schema's unit, as ``clinical.record.parse_record`` returns it.
+        synthetic: True for generated data.
+    """
+    inputs = PackageInputs(clinical=record, synthetic=synthetic)
+    return tuple(predict(read_package(name), inputs) for name in LIVER_SCORES)
+
+
+def _prediction(package: Package, applicability: Applicability, outcome: Outcome) -> Prediction:
     return Prediction(
         package=package.name,
         version=package.version,
         sha256=package.sha256,
         title=package.title,
         endpoint=package.endpoint,
-        score=score,
+        score=outcome.score,
         scale=package.scale,
         applicability=applicability,
-        label=label,
-        contributions=contributions,
+        label=outcome.label,
+        contributions=outcome.contributions,
         citation=package.citation,
     )
 
 
 def shipped_packages() -> tuple[Package, ...]:
     """Return the packages that need no training, made from the published coefficients and rules."""
-    printed = (radscore.printed_package(), *haic_mri.printed_packages())
-    return tuple(replace(package, software=dict(MADE_BY)) for package in printed)
-
-
-MADE_BY: Mapping[str, str] = MappingProxyType({"hccoutcome": "0.1.0"})
-"""The software that first wrote the shipped packages; nothing in them was computed by other software."""
+    printed = (radscore.printed_package(), *haic_mri.printed_packages(), *liver.printed_packages())
+    return tuple(replace(package, software=dict(WRITTEN_BY)) for package in printed)
 
 
 def write_shipped_packages(folder: Path) -> tuple[Path, ...]:

@@ -209,7 +209,8 @@ def _variable(need: VariableNeed, value: float | str | None) -> Iterator[Finding
     name = f"'{need.name}' ({need.meaning})"
     unit = f" {need.unit}" if need.unit else ""
     if value is None:
-        yield "refused", f"The clinical variable {name} is missing: add it to the clinical record."
+        if not need.optional:
+            yield "refused", f"The clinical variable {name} is missing: add it to the clinical record."
     elif need.kind == "category":
         if value not in need.codes:
             yield "refused", f"The clinical variable {name} should be one of {', '.join(need.codes)}, found '{value}'."

@@ -119,4 +119,5 @@ def _phase(need: PhaseNeed) -> str:
 
 def _variable(need: VariableNeed) -> str:
     values = {"number": f"{need.possible} {need.unit}", "binary": "0 or 1", "category": ", ".join(need.codes)}
-    return f"{need.name}: {need.meaning}, {values[need.kind].strip()}"
+    optional = ", where known" if need.optional else ""
+    return f"{need.name}: {need.meaning}, {values[need.kind].strip()}{optional}"

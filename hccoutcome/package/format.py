@@ -91,6 +91,7 @@ class VariableNeed:
         possible: values outside it are refused.
         usual: values outside it are warned about: the range of the cohort that the package was made on.
         codes: the texts allowed for a category.
+        optional: True where the package's own rule decides whether it can do without.
     """
 
     name: str
@@ -100,6 +101,7 @@ class VariableNeed:
     possible: Range = Range()
     usual: Range = Range()
     codes: tuple[str, ...] = ()
+    optional: bool = False
 
 
 @dataclass(frozen=True)

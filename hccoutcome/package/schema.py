@@ -171,6 +171,7 @@ def _variable(fields: Fields) -> VariableNeed:
         possible=_range(fields, "possible"),
         usual=_range(fields, "usual"),
         codes=fields.texts("codes"),
+        optional=fields.value("optional", bool, "true or false", False),
     )
 
 
@@ -217,6 +218,7 @@ def _requirements_to_json(needs: Requirements) -> dict[str, Any]:
                 "possible": _range_to_json(need.possible),
                 "usual": _range_to_json(need.usual),
                 "codes": list(need.codes),
+                "optional": need.optional,
             }
             for need in needs.variables
         ],
