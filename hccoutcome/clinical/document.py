@@ -1,4 +1,4 @@
-"""The page ``Docs/clinical.md``, written from the schema: ``python -m hccoutcome.clinical.document Docs/clinical.md``."""
+"""The page of variables, indices and scores, written by ``python -m hccoutcome.clinical.document Docs/clinical.md``."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ This page is written by `python -m hccoutcome.clinical.document Docs/clinical.md
 
 `case.json` and cohort tables hold a value under any name of its variable; case, spaces and punctuation do not matter.
 A plain number is in the unit of the table below. Any other unit is stated, and then converted: `"4.1 g/dL"`,
-`{"value": 4.1, "unit": "g/dL"}`, or a column called `ALB (g/dL)`. Yes-or-no variables take 1 and 0, yes and no, true and
-false, positive and negative. An empty cell, `NA`, `?` or `unknown` means that the value is not known; a not-a-number is
-refused. Decimals are written with a point.
+`{"value": 4.1, "unit": "g/dL"}`, or a column called `ALB (g/dL)`. Yes-or-no variables take 1 and 0, yes and no, true
+and false, positive and negative. An empty cell, `NA`, `?` or `unknown` means that the value is not known; a
+not-a-number is refused. Decimals are written with a point.
 
 A value outside the possible range is refused, with the unit that it was probably meant in. A value outside the typical
 range is used and listed as a warning.
