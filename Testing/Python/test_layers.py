@@ -12,7 +12,7 @@ PACKAGE = ROOT / "hccoutcome"
 
 # From the top down: a file may import from its own layer and from those below. A room stands for all files in it.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("cli", "gui"),
+    ("cli", "gui", "headless"),
     ("cohort", "worker", "jobs"),
     ("scene", "report"),
     ("analysis", "findings", "systems"),

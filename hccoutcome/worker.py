@@ -1,0 +1,192 @@
+"""One job in a process of its own: ``python -m hccoutcome.worker FOLDER``, or ``--serve`` for one job after another.
+
+The process speaks JSON lines on its standard output: ``{"event": "progress", "fraction": 0.4, "message": "..."}`` while
+it works, then ``{"event": "result", "path": "..."}`` or ``{"event": "error", "message": "...", "status": 2}``.
+With ``--serve`` it reads one job folder a line from standard input, and ends when that closes, even amid a job.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+import threading
+import traceback
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, TextIO
+
+from hccoutcome.analysis import analyse
+from hccoutcome.case import Case
+from hccoutcome.errors import Cancelled, HCCError, InputError
+from hccoutcome.files import explained_write_errors, write_csv, write_json
+from hccoutcome.findings import Findings
+from hccoutcome.jobs import AnalyseJob
+from hccoutcome.loading import load_case
+from hccoutcome.package.reading import read_package
+from hccoutcome.progress import Progress, part, silent
+
+RESULT_FILE = "result.json"
+FEATURES_FILE = "features.csv"
+SCENE_FILE = "scene.mrb"
+REPORT_FILE = "report.html"
+
+FAILED, WRONG_INPUT = 1, 2
+
+
+def run_job(job: AnalyseJob, progress: Progress = silent) -> Findings:
+    """Analyse one case and publish the results in ``job.out``.
+
+    The results are written beside ``job.out`` first and put in place when all are complete, ``result.json`` last, so
+    that a folder with a ``result.json`` is a finished one.
+
+    Raises:
+        InputError: the case or a package is not usable; the message says why.
+        EnvironmentNeeded: the results cannot be written, or a library is missing.
+        Cancelled: ``progress`` asked to stop; nothing is published.
+    """
+    packages = [read_package(name, reference=job.references.get(name)) for name in job.packages]
+    case = load_case(job.case, part(progress, 0.0, 0.1))
+    with _staging(job.out) as folder:
+        findings = analyse(
+            case,
+            packages,
+            settings=job.settings,
+            engine=job.engine,
+            progress=part(progress, 0.1, 0.8),
+        )
+        write_csv(folder / FEATURES_FILE, list(findings.features), [findings.features])
+        if job.scene or job.report:
+            _show(case, findings, job, folder, part(progress, 0.8, 0.97))
+        write_json(folder / RESULT_FILE, findings.to_json())
+        progress(0.98, "putting the results in place")
+        _publish(folder, job.out)
+    progress(1.0, "done")
+    return findings
+
+
+def _show(case: Case, findings: Findings, job: AnalyseJob, folder: Path, progress: Progress) -> None:
+    """Put the case into a scene, and write the scene and the report that shows pictures of it."""
+    from hccoutcome.report.html import write_report
+    from hccoutcome.scene.build import add_case, add_findings
+    from hccoutcome.scene.host import clear_scene, start_host
+    from hccoutcome.scene.render import case_pictures
+    from hccoutcome.scene.store import save_scene
+
+    progress(0.0, "building the scene")
+    start_host()
+    clear_scene()
+    nodes = add_case(case)
+    add_findings(findings, nodes)
+    if job.scene:
+        progress(0.3, "saving the scene")
+        save_scene(folder / SCENE_FILE)
+    if job.report:
+        progress(0.5, "rendering pictures")
+        pictures = case_pictures(nodes)
+        progress(0.9, "writing the report")
+        write_report(folder / REPORT_FILE, findings, pictures)
+
+
+@contextmanager
+def _staging(out: Path) -> Iterator[Path]:
+    """Yield a new folder on the same disk as ``out``; it is gone afterwards, whatever happened."""
+    with explained_write_errors(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if out.exists() and not os.access(out, os.W_OK):
+            raise PermissionError(13, "not writable", str(out))
+        folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.partial-", dir=out.parent))
+    try:
+        with explained_write_errors(out):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _publish(folder: Path, out: Path) -> None:
+    """Put finished results in place: the whole folder at once where ``out`` is new, file by file where it is not."""
+    folder.chmod(0o755)
+    if not out.exists():
+        folder.rename(out)
+        return
+    (out / RESULT_FILE).unlink(missing_ok=True)
+    for path in sorted(folder.iterdir(), key=lambda path: path.name == RESULT_FILE):
+        path.replace(out / path.name)
+
+
+class _Reporter:
+    """Writes events as JSON lines, each whole and at once."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __call__(self, event: str, **fields: Any) -> None:
+        self._stream.write(json.dumps({"event": event, **fields}) + "\n")
+        self._stream.flush()
+
+    def progress(self, fraction: float, message: str) -> None:
+        self("progress", fraction=round(fraction, 4), message=message)
+
+
+def work(folder: Path, report: _Reporter) -> int:
+    """Run the job in ``folder``, report what comes of it, and return the exit status (0, 1 or 2)."""
+    try:
+        job = AnalyseJob.load(folder)
+        run_job(job, report.progress)
+    except HCCError as error:
+        status = WRONG_INPUT if isinstance(error, InputError) else FAILED
+        report("error", message=str(error), status=status, cancelled=isinstance(error, Cancelled))
+        return status
+    except Exception as error:  # a defect of ours must not take the other jobs of this process with it
+        traceback.print_exc()
+        message = f"The program failed ({type(error).__name__}: {error}): report it with the log."
+        report("error", message=message, status=FAILED, cancelled=False)
+        return FAILED
+    report("result", path=str(job.out / RESULT_FILE))
+    return 0
+
+
+def _lines_until_closed(stream: TextIO) -> Iterable[str]:
+    """Yield lines of ``stream``; when it closes, whoever started this process is gone, and so is the process."""
+    lines: SimpleQueue[str] = SimpleQueue()
+
+    def read() -> None:
+        for line in stream:
+            lines.put(line)
+        os._exit(0)
+
+    threading.Thread(target=read, daemon=True).start()
+    while True:
+        yield lines.get()
+
+
+def _private_stdout() -> TextIO:
+    """Return a stream on the real standard output, and send what libraries print to standard error instead."""
+    stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return stream
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one job, or serve jobs named on standard input."""
+    parser = argparse.ArgumentParser(prog="python -m hccoutcome.worker", description=__doc__)
+    group = parser.add_mutually_exclusive_group(required=True)
+    group.add_argument("folder", nargs="?", type=Path, help="job folder")
+    group.add_argument("--serve", action="store_true", help="read job folders from standard input")
+    options = parser.parse_args(arguments)
+    report = _Reporter(_private_stdout())
+    if not options.serve:
+        return work(options.folder, report)
+    for line in _lines_until_closed(sys.stdin):
+        status = work(Path(line.rstrip("\n")), report)
+        report("end", status=status)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
