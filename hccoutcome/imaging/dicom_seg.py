@@ -1,0 +1,96 @@
+"""Read masks from DICOM SEG objects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import SimpleITK as sitk
+
+from hccoutcome.case import MaskFile
+from hccoutcome.errors import InputError
+from hccoutcome.imaging.dicom_headers import quiet_pydicom, read_header, scan
+from hccoutcome.imaging.itk import image_from_array
+from hccoutcome.imaging.labels import choose_a_segment, not_empty
+
+if TYPE_CHECKING:
+    from highdicom.seg import Segmentation
+
+FRACTION = 0.5
+"""A voxel of a fractional segmentation belongs to the segment from this fraction (or probability) on."""
+
+
+def read_seg(path: Path, segment: str | None = None) -> sitk.Image:
+    """Read one segment of a DICOM SEG object as a binary mask (uint8, 0/1) on the grid of its frames.
+
+    A SEG object often stores only the slices in which something is outlined; slices between them that it leaves out
+    are empty. ``geometry.on_grid`` brings the mask to the grid of the whole series.
+
+    Args:
+        path: the file, or a folder with exactly one SEG object.
+        segment: label or number of the segment; may be left out where there is one.
+
+    Raises:
+        InputError: no SEG object, no such segment, an empty segment, or frames that form no even stack.
+    """
+    path = _seg_file(path)
+    seg = _open(path)
+    labels = {int(number): _label(seg, int(number)) for number in seg.segment_numbers}
+    wanted = "" if segment is None else str(segment).strip()
+    found = [number for number, label in labels.items() if label.lower() == wanted.lower()] if wanted else []
+    if not found:
+        found = [number for number in labels if str(number) == wanted or (segment is None and len(labels) == 1)]
+    if len(found) != 1:
+        raise InputError(choose_a_segment(MaskFile(path, segment), [f"{label}" for label in labels.values()]))
+    return _volume(seg, found[0], labels[found[0]], path)
+
+
+def _label(seg: Segmentation, number: int) -> str:
+    return str(seg.get_segment_description(number).segment_label)
+
+
+def _seg_file(path: Path) -> Path:
+    if path.is_file():
+        header = read_header(path)
+        if header.text("Modality") != "SEG":
+            raise InputError(
+                f"The mask '{path.name}' was expected to be a DICOM SEG object, found "
+                f"{header.text('Modality') or 'another object'}: give the segmentation and not the image."
+            )
+        return path
+    found = [header.path for header in scan(path) if header.text("Modality") == "SEG"]
+    if len(found) != 1:
+        raise InputError(
+            f"The folder '{path.name}' was expected to hold one DICOM SEG object as a mask, found {len(found)}: "
+            "give the file itself."
+        )
+    return found[0]
+
+
+def _open(path: Path) -> Segmentation:
+    from highdicom.seg import segread
+
+    try:
+        with quiet_pydicom():
+            return segread(path)
+    except (ValueError, AttributeError, KeyError, EOFError, NotImplementedError) as error:
+        raise InputError(
+            f"The DICOM SEG file '{path.name}' cannot be read ({error}): export the segmentation again."
+        ) from error
+
+
+def _volume(seg: Segmentation, number: int, label: str, path: Path) -> sitk.Image:
+    try:
+        with quiet_pydicom():
+            volume = seg.get_volume(segment_numbers=[number], combine_segments=False, allow_missing_positions=True)
+    except (RuntimeError, ValueError, AttributeError, KeyError, NotImplementedError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(
+            f"The frames of the DICOM SEG file '{path.name}' were expected to form an even stack, but they do not "
+            f"({reason}): export the segmentation again."
+        ) from error
+    voxels = (volume.array[..., 0] >= FRACTION).astype(np.uint8)
+    affine = np.array(volume.affine)
+    affine[:3, :3] = affine[:3, [2, 1, 0]]
+    return not_empty(image_from_array(voxels, affine), MaskFile(path, label))
