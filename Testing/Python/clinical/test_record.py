@@ -223,3 +223,10 @@ def test_what_follows_is_derived_and_said(given: dict[str, object], name: str, e
 @pytest.mark.parametrize("given", [{"pvtt": 0}, {"hvtt": 0}, {"pvt": 0}])
 def test_free_portal_veins_alone_do_not_exclude_vascular_invasion(given: dict[str, object]) -> None:
     assert "vascular_invasion" not in derive(parse_record(given)).record
+
+
+@pytest.mark.parametrize(
+    ("raw", "name", "expected"), [({"d_tumor": "33 mm"}, "tumor_diameter", 3.3), ({"crp": "1.1 mg/dL"}, "crp", 11.0)]
+)
+def test_a_conversion_leaves_no_rounding_noise(raw: dict[str, str], name: str, expected: float) -> None:
+    assert parse_record(raw)[name] == expected
