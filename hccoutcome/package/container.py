@@ -42,19 +42,27 @@ def read_files(source: Path) -> dict[str, bytes]:
         InputError: nothing there, a link, a folder inside, a name or type that a package may not hold, too large, or a
             zip that cannot be read.
     """
-    if source.is_symlink():
-        raise InputError(f"The package '{source.name}' is a link: give the folder or zip that it leads to.")
-    if source.is_dir():
-        files = _read_folder(source)
-    elif source.is_file():
-        files = _read_zip(source)
-    else:
-        raise InputError(f"The package '{source.name}' should be a folder or a zip and does not exist: check the path.")
+    try:
+        files = _read(source)
+    except OSError:
+        raise InputError(
+            f"The package '{source.name}' cannot be read: check that it is intact and that you may read it."
+        ) from None
     for name, content in files.items():
         _check_content(name, content)
     if "package.json" not in files:
         raise InputError(f"'{source.name}' holds no package.json, so it is not a model package: check the path.")
     return files
+
+
+def _read(source: Path) -> dict[str, bytes]:
+    if source.is_symlink():
+        raise InputError(f"The package '{source.name}' is a link: give the folder or zip that it leads to.")
+    if source.is_dir():
+        return _read_folder(source)
+    if source.is_file():
+        return _read_zip(source)
+    raise InputError(f"The package '{source.name}' should be a folder or a zip and does not exist: check the path.")
 
 
 def _read_folder(folder: Path) -> dict[str, bytes]:

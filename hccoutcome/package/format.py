@@ -39,10 +39,10 @@ class Range:
 
     def __str__(self) -> str:
         if self.low is not None and self.high is not None:
-            return f"{self.low:g} to {self.high:g}"
+            return f"{self.low:.8g} to {self.high:.8g}"
         if self.low is not None:
-            return f"at least {self.low:g}"
-        return f"at most {self.high:g}" if self.high is not None else "any value"
+            return f"at least {self.low:.8g}"
+        return f"at most {self.high:.8g}" if self.high is not None else "any value"
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ def _package(score: ScoreDefinition) -> Package:
 
 
 def _need(name: str) -> VariableNeed:
-    """Return the need for a variable of the schema; which of a score's variables it can do without, its rule decides."""
+    """Return the need for a variable of the schema; whether the score can do without it, its own rule decides."""
     variable = VARIABLES[name]
     kinds: dict[str, VariableKind] = {"integer": "number", "binary": "binary", "category": "category"}
     kind = kinds.get(variable.kind, "number")
@@ -91,12 +91,12 @@ def _need(name: str) -> VariableNeed:
 
 
 def _card(score: ScoreDefinition) -> Card:
-    units = (f"{VARIABLES[name].title} [{VARIABLES[name].unit or 'coded'}]" for name in score.needs)
+    inputs = ", ".join(f"{VARIABLES[name].title} {_in_unit(name)}".strip() for name in score.needs)
     return Card(
         title=score.title,
-        intended_use=f"To compute a published score of {score.endpoint}, beside the other results of a case.",
+        intended_use=f"To give the published {score.title} ({score.endpoint}) beside the other results of a case.",
         cohort="The published rule as it stands; nothing was trained. For its cohorts see the source.",
-        inputs=f"{', '.join(units)}. No image is read.\n\nRule: {score.rule}.",
+        inputs=f"{inputs}. No image is read.\n\nRule: {score.rule}.",
         figures=(),
         figures_source="This package has no figures of its own; for the published ones see the source.",
         limits=(
@@ -106,3 +106,8 @@ def _card(score: ScoreDefinition) -> Card:
         ),
         citation=score.citation,
     )
+
+
+def _in_unit(name: str) -> str:
+    unit = VARIABLES[name].unit
+    return f"[{unit}]" if unit else ""

@@ -350,6 +350,21 @@ def test_a_file_that_is_no_zip_is_refused(tmp_path: Path, content: bytes, messag
         read_package(tmp_path / "x.zip")
 
 
+@pytest.mark.parametrize("name", ["toy", "toy.zip"])
+def test_a_package_that_cannot_be_read_is_named(
+    tmp_path: Path, a_package: Package, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_package(a_package, tmp_path / name)
+
+    def denied(*_: object, **__: object) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", denied)
+    monkeypatch.setattr(zipfile, "ZipFile", denied)
+    with pytest.raises(InputError, match=f"The package '{name}' cannot be read: check that it is intact and that you"):
+        read_package(path)
+
+
 def test_a_folder_without_package_json_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"holds no package\.json, so it is not a model package"):
         read_package(tmp_path)
