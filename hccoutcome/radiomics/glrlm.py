@@ -28,7 +28,6 @@ STATISTIC = {
     "ShortRunLowGrayLevelEmphasis": "small_low",
 }
 
-LOW_BIT = np.array([0] + [(mask & -mask).bit_length() - 1 for mask in range(1, 1 << 13)], np.uint8)
 FIRST_GUESS = 64
 
 
@@ -43,7 +42,7 @@ def run_counts(
     longest = FIRST_GUESS
     while True:
         table = np.zeros((len(directions), grid.levels.size, longest), np.uint32)
-        found = count_runs(grid.codes, grid.rows, offsets, ahead, behind, LOW_BIT, table)
+        found = count_runs(grid.codes, grid.rows, offsets, ahead, behind, table)
         if found <= longest:
             break
         longest = found
@@ -56,9 +55,13 @@ def run_counts(
 
 def _lines_hold_two(grid: LevelGrid, directions: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Return for each direction whether some straight line along it holds two voxels of the region."""
-    inside = np.flatnonzero(grid.codes)
-    held = np.array([bool(grid.codes[inside[:4096] + step].any()) for step in grid.flat_offsets(directions)])
+    held = np.zeros(len(directions), np.bool_)
+    some = np.concatenate([np.arange(*stretch) for stretch in grid.rows[len(grid.rows) // 2 :][:8]])
+    some = some[grid.codes[some] != 0]
+    for a, step in enumerate(grid.flat_offsets(directions)):
+        held[a] = grid.codes[some + step].any()
     for a in np.flatnonzero(~held):
+        inside = np.flatnonzero(grid.codes)
         z, rest = np.divmod(inside, grid.strides[0])
         y, x = np.divmod(rest, grid.strides[1])
         position = np.stack([z, y, x], axis=1)

@@ -36,22 +36,22 @@ def count_pairs(codes, rows, offsets, table):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _mark_equal(here, there, marks, bit):  # type: ignore[no-untyped-def]
-    for k in range(here.size):
-        marks[k] |= np.uint16((here[k] == there[k]) & (here[k] != 0)) * bit
-
-
-@compiled
 def mark_equal_neighbours(codes, rows, offsets, ahead, behind):  # type: ignore[no-untyped-def]
     """Set bit a of ``ahead`` (``behind``), uint16, where the neighbour at +offset a (-offset a) has the same level."""
     for r in range(rows.shape[0]):
         lo = rows[r, 0]
         hi = rows[r, 1]
+        here = codes[lo:hi]
+        marks_ahead = ahead[lo:hi]
+        marks_behind = behind[lo:hi]
         for a in range(offsets.size):
             step = offsets[a]
             bit = np.uint16(1 << a)
-            _mark_equal(codes[lo:hi], codes[lo + step : hi + step], ahead[lo:hi], bit)
-            _mark_equal(codes[lo:hi], codes[lo - step : hi - step], behind[lo:hi], bit)
+            there = codes[lo + step : hi + step]
+            back = codes[lo - step : hi - step]
+            for k in range(hi - lo):
+                marks_ahead[k] |= np.uint16((here[k] == there[k]) & (here[k] != 0)) * bit
+                marks_behind[k] |= np.uint16((here[k] == back[k]) & (here[k] != 0)) * bit
 
 
 @compiled
@@ -79,21 +79,12 @@ def count_close(codes, rows, offsets, levels, largest_difference, table):  # typ
 
 
 @compiled
-def _add_both(before, after, total):  # type: ignore[no-untyped-def]
-    for k in range(total.size):
-        total[k] += before[k] + after[k]
-
-
-@compiled
 def sum_differences(codes, rows, offsets, packed, levels, differences):  # type: ignore[no-untyped-def]
     """Add |level - mean level of the neighbours| of each voxel to ``differences`` (n + 1,); lone voxels add nothing.
 
     ``packed`` is int64: a voxel's level in the low bits and one neighbour from bit ``COUNT_SHIFT`` up.
     """
-    widest = 0
-    for r in range(rows.shape[0]):
-        widest = max(widest, rows[r, 1] - rows[r, 0])
-    buffer = np.empty(widest, np.int64)
+    buffer = np.empty((rows[:, 1] - rows[:, 0]).max(), np.int64)
     for r in range(rows.shape[0]):
         lo = rows[r, 0]
         hi = rows[r, 1]
@@ -101,7 +92,10 @@ def sum_differences(codes, rows, offsets, packed, levels, differences):  # type:
         total[:] = 0
         for a in range(offsets.size):
             step = offsets[a]
-            _add_both(packed[lo - step : hi - step], packed[lo + step : hi + step], total)
+            before = packed[lo - step : hi - step]
+            after = packed[lo + step : hi + step]
+            for k in range(hi - lo):
+                total[k] += before[k] + after[k]
         for k in range(hi - lo):
             code = codes[lo + k]
             neighbours = total[k] >> COUNT_SHIFT
@@ -111,28 +105,34 @@ def sum_differences(codes, rows, offsets, packed, levels, differences):  # type:
 
 
 @compiled
-def count_runs(codes, rows, offsets, ahead, behind, low_bit, table):  # type: ignore[no-untyped-def]
+def count_runs(codes, rows, offsets, ahead, behind, table):  # type: ignore[no-untyped-def]
     """Add each straight run of two or more equal voxels to ``table`` (directions, n, lengths) at length - 1.
 
-    A run along direction a starts where the next voxel is equal and the one before is not. Runs longer than the table
-    are left out; ``low_bit`` names the lowest set bit of each 13-bit mask. Returns the length of the longest run.
+    A run along direction a starts where the next voxel is equal and the one before is not. All runs of a direction
+    grow together, one voxel a round, and the list keeps those that go on: no branch to mispredict. Runs longer than
+    the table are left out. Returns the length of the longest run.
     """
+    ends = np.empty((rows[:, 1] - rows[:, 0]).sum() + 1, np.int32)
     longest = 1
-    for r in range(rows.shape[0]):
-        for p in range(rows[r, 0], rows[r, 1]):
-            starts = ahead[p] & ~behind[p]
-            while starts:
-                a = low_bit[starts]
-                starts &= starts - np.uint16(1)
-                step = offsets[a]
-                q = p + step
-                length = 2
-                while (ahead[q] >> a) & 1:
-                    q += step
-                    length += 1
-                longest = max(longest, length)
+    for a in range(offsets.size):
+        growing = 0
+        for r in range(rows.shape[0]):
+            for p in range(rows[r, 0], rows[r, 1]):
+                ends[growing] = p
+                growing += ((ahead[p] & ~behind[p]) >> a) & 1
+        length = 1
+        while growing:
+            length += 1
+            kept = 0
+            for k in range(growing):
+                end = np.int64(ends[k]) + offsets[a]
+                goes_on = (ahead[end] >> a) & 1
                 if length <= table.shape[2]:
-                    table[a, codes[p] - 1, length - 1] += np.uint32(1)
+                    table[a, np.int64(codes[end]) - 1, length - 1] += np.uint32(1 - goes_on)
+                ends[kept] = end
+                kept += goes_on
+            growing = kept
+        longest = max(longest, length)
     return longest
 
 
