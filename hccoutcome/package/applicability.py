@@ -185,11 +185,11 @@ def _region(need: RegionNeed, phases: tuple[str, ...], inputs: PackageInputs) ->
                 f"The region '{need.region}' has {volumes[phase]:.3g} mL on the {phase} image and the package needs "
                 f"at least {need.least_ml:g} mL: check the outline.",
             )
-        elif not need.usual_ml.holds(volumes[phase]):
+        elif volumes[phase] < need.certain_ml:
             yield (
                 "warning",
-                f"The region '{need.region}' has {volumes[phase]:.3g} mL on the {phase} image, outside "
-                f"{need.usual_ml} mL, where its features can be trusted.",
+                f"The region '{need.region}' has {volumes[phase]:.3g} mL on the {phase} image; below "
+                f"{need.certain_ml:g} mL its features are less certain.",
             )
 
 

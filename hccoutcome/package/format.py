@@ -71,12 +71,12 @@ class RegionNeed:
     Attributes:
         region: canonical name.
         least_ml: a smaller volume (millilitres) is refused.
-        usual_ml: volumes outside this range (millilitres) are warned about.
+        certain_ml: a smaller volume (millilitres) is warned about.
     """
 
     region: str
     least_ml: float = 0.0
-    usual_ml: Range = Range()
+    certain_ml: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -158,7 +158,7 @@ def _region(fields: Fields) -> RegionNeed:
     return RegionNeed(
         region=_canonical(fields.text("region"), canonical_region, fields.where),
         least_ml=fields.number("least_ml"),
-        usual_ml=_range(fields, "usual_ml"),
+        certain_ml=fields.number("certain_ml"),
     )
 
 
@@ -205,8 +205,7 @@ def _requirements_to_json(needs: Requirements) -> dict[str, Any]:
             for need in needs.phases
         ],
         "regions": [
-            {"region": need.region, "least_ml": need.least_ml, "usual_ml": _range_to_json(need.usual_ml)}
-            for need in needs.regions
+            {"region": need.region, "least_ml": need.least_ml, "certain_ml": need.certain_ml} for need in needs.regions
         ],
         "features": list(needs.features),
         "variables": [

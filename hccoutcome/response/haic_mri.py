@@ -100,7 +100,7 @@ def _needs(terms: tuple[Term, ...]) -> Requirements:
         modality="MR",
         phases=tuple(PhaseNeed(phase, coarsest_mm=10.0) for phase in (PRE, LAP, PVP, DP)),
         # At 1 mm, 0.1 mL are 100 voxels: below, percentiles and runs describe noise.
-        regions=tuple(RegionNeed(region, least_ml=0.1, usual_ml=Range(low=1.0)) for region in regions),
+        regions=tuple(RegionNeed(region, least_ml=0.1, certain_ml=1.0) for region in regions),
         features=features,
         variables=(VASCULAR_INVASION, TUMOR_DIAMETER),
         reference=True,

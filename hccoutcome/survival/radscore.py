@@ -44,7 +44,7 @@ NEEDS = Requirements(
         ),
     ),
     # At 1 mm, 0.1 mL are 100 voxels: below, zones and neighbourhoods are too few to describe a texture.
-    regions=(RegionNeed("tumor", least_ml=0.1, usual_ml=Range(low=1.0)),),
+    regions=(RegionNeed("tumor", least_ml=0.1, certain_ml=1.0),),
     features=tuple(term.name for term in TERMS),
 )
 

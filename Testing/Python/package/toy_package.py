@@ -23,7 +23,7 @@ def make_package() -> Package:
         requirements=Requirements(
             modality="CT",
             phases=(PhaseNeed("portal", ("arterial",), Range(0.5, 1.0), Range(1.0, 5.0), 8.0),),
-            regions=(RegionNeed("tumor", 0.1, Range(low=1.0)),),
+            regions=(RegionNeed("tumor", 0.1, 1.0),),
             features=(FEATURE,),
             variables=(
                 VariableNeed("age", "number", "years", "age", Range(0, 120), Range(18, 90)),
