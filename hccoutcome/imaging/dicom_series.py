@@ -15,6 +15,7 @@ from hccoutcome.imaging.phase import guess_phase
 from hccoutcome.progress import Progress, silent
 
 PhaseSource = Literal["description", "contrast timing", "acquisition order"]
+_DUMMY_YEAR = 1900  # de-identified files often state 00010101 or 19000101
 _SPLITTING = ("AcquisitionNumber", "TemporalPositionIdentifier", "EchoNumbers", "DiffusionBValue", "ImageType")
 
 
@@ -126,15 +127,21 @@ def _places_repeat(headers: Sequence[SliceHeader]) -> bool:
 
 
 def _series(uid: str, headers: Sequence[SliceHeader]) -> SeriesFiles:
+    return SeriesFiles(describe_series(uid, headers), tuple(headers))
+
+
+def describe_series(uid: str, headers: Sequence[SliceHeader]) -> Series:
+    """Return what the headers of a series say about it, with the phase guessed."""
     first = min(headers, key=lambda header: int(header.values.get("InstanceNumber", 0)))
-    description = first.text("SeriesDescription") or first.text("ProtocolName")
-    phase = guess_phase(first.text("SeriesDescription")) or guess_phase(first.text("ProtocolName"))
+    texts = [first.text(keyword) for keyword in ("SeriesDescription", "ProtocolName")]
+    description = next((text for text in texts if text not in ("", "ANONYMIZED")), "")
+    phase = guess_phase(texts[0]) or guess_phase(texts[1])
     source: PhaseSource | None = "description" if phase else None
     if phase is None:
         phase = _phase_by_bolus(first)
         source = "contrast timing" if phase else None
     when = _acquired(first)
-    series = Series(
+    return Series(
         uid=uid,
         description=description,
         modality=first.text("Modality"),
@@ -145,7 +152,6 @@ def _series(uid: str, headers: Sequence[SliceHeader]) -> SeriesFiles:
         is_volume=_is_volume(headers),
         study_uid=first.text("StudyInstanceUID"),
     )
-    return SeriesFiles(series, tuple(headers))
 
 
 def _is_volume(headers: Sequence[SliceHeader]) -> bool:
@@ -160,9 +166,11 @@ def _acquired(header: SliceHeader) -> datetime | None:
         digits = stamp.split(".")[0].split("+")[0]
         if len(digits) >= 12 and digits.isdigit():
             try:
-                return datetime.strptime(digits[:14].ljust(14, "0"), "%Y%m%d%H%M%S")
+                found = datetime.strptime(digits[:14].ljust(14, "0"), "%Y%m%d%H%M%S")
             except ValueError:
                 continue
+            if found.year > _DUMMY_YEAR:
+                return found
     return None
 
 
