@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from hccoutcome.errors import InputError, nearest
 from hccoutcome.radiomics.features import TEXTURE_CLASSES
+from hccoutcome.radiomics.firstorder import first_order_features
 from hccoutcome.radiomics.glcm import glcm_features, pair_counts, pair_weights
 from hccoutcome.radiomics.gldm import dependences, dependences_of_equal_neighbours, gldm_features
 from hccoutcome.radiomics.glrlm import glrlm_features, run_counts, run_weights
@@ -71,6 +72,13 @@ class TextureSettings:
 
 
 DEFAULTS = TextureSettings()
+
+
+def compute_first_order(
+    values: NDArray[np.generic], levels: NDArray[np.integer], voxel_volume: float, voxel_array_shift: float = 0.0
+) -> dict[str, float]:
+    """Return all first-order features; see :func:`hccoutcome.radiomics.firstorder.first_order_features`."""
+    return first_order_features(values, levels, voxel_volume, voxel_array_shift)
 
 
 def compute_texture(
