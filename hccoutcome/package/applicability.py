@@ -113,16 +113,20 @@ def _findings(package: Package, inputs: PackageInputs) -> Iterator[Finding]:
     if inputs.synthetic:
         yield "warning", "The case is generated data, so the number says nothing about a patient."
     found = plan(package, inputs.phases)
+    bad = _refused_items(package, found, inputs)
+    for item in bad:
+        yield "refused", item.note or f"{item.subject}: {item.check} is {item.found}, expected {item.expected}."
     if package.requirements.modality is not None:
         yield from _modality(package, inputs)
-        for need in package.requirements.phases:
-            yield from _phase(need, found.phases.get(need.phase), inputs)
+    for need in package.requirements.phases:
+        yield from _phase(need, found.phases.get(need.phase), inputs)
+    # Nothing is extracted from images or masks that are refused themselves, so nothing is said to be missing there.
+    if all(item.subject.startswith("clinical ") for item in bad):
         for region in package.requirements.regions:
             yield from _region(region, found.regions[region.region], inputs)
-    yield from _quality(package, found, inputs)
+        yield from _features(found, inputs)
     for variable in package.requirements.variables:
         yield from _variable(variable, inputs.clinical.get(variable.name))
-    yield from _features(package, found, inputs)
     yield from _reference(package, found, inputs)
 
 
@@ -193,16 +197,18 @@ def _region(need: RegionNeed, phases: tuple[str, ...], inputs: PackageInputs) ->
             )
 
 
-def _quality(package: Package, found: Plan, inputs: PackageInputs) -> Iterator[Finding]:
-    """Take over what the quality table refuses, where the package reads it."""
+def _refused_items(package: Package, found: Plan, inputs: PackageInputs) -> list[QualityItem]:
+    """Return what the quality table refuses of that which the package reads, and of the case as a whole."""
     subjects = {f"image {phase}" for phase in found.phases.values()}
     subjects |= {f"mask {need.region}" for need in package.requirements.regions}
     subjects |= {f"clinical {need.name}" for need in package.requirements.variables}
     kinds = ("image ", "mask ", "clinical ")
-    for item in inputs.quality:
-        concerns = item.subject in subjects or not item.subject.startswith(kinds)
-        if item.status == "refused" and concerns:
-            yield "refused", item.note or f"{item.subject}: {item.check} is {item.found}, expected {item.expected}."
+    return [
+        item
+        for item in inputs.quality
+        if item.status == "refused"
+        and (" ".join(item.subject.split()[:2]) in subjects or not item.subject.startswith(kinds))
+    ]
 
 
 def _variable(need: VariableNeed, value: float | str | None) -> Iterator[Finding]:
@@ -225,7 +231,7 @@ def _variable(need: VariableNeed, value: float | str | None) -> Iterator[Finding
         yield "warning", f"The clinical variable {name} is {value:g}{unit}, the package was made on {need.usual}{unit}."
 
 
-def _features(package: Package, found: Plan, inputs: PackageInputs) -> Iterator[Finding]:
+def _features(found: Plan, inputs: PackageInputs) -> Iterator[Finding]:
     for feature, column in found.columns.items():
         value = inputs.features.get(column)
         region = parse_feature_name(feature).region

@@ -63,7 +63,7 @@ def _locate(name: str, folders: tuple[Path, ...]) -> Path:
     if name in known:
         return known[name]
     path = Path(name)
-    if path.exists() or path.is_symlink():
+    if name and (path.exists() or path.is_symlink()):
         return path
     raise InputError(f"There is no package '{name}'; {nearest(name, known)}, or the path of a folder or zip.")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import f as f_distribution
+from scipy.special import fdtrc
 
 from hccoutcome.errors import InputError, nearest
 from hccoutcome.package.strict import Fields, canonical_json, parse_json
@@ -93,7 +93,7 @@ class Reference:
         shrink = math.sqrt((n - 1) / n)
         z = np.array([d.standardise(values[name]) * shrink for name, d in self.features.items()])
         squared = float(z @ np.linalg.solve(np.array(self.correlation), z))
-        return float(f_distribution.sf(squared * n * (n - p) / (p * (n - 1) * (n + 1)), p, n - p))
+        return float(fdtrc(p, n - p, squared * n * (n - p) / (p * (n - 1) * (n + 1))))
 
 
 def reference_from_table(

@@ -109,6 +109,17 @@ def test_quality_of_what_the_package_does_not_read_is_no_reason(a_package: Packa
     assert judge(a_package, replace(FITTING, quality=(quality,))).status == "ok"
 
 
+@pytest.mark.parametrize("subject", ["image portal", "mask tumor on the portal image", "features"])
+def test_what_follows_from_a_refused_image_or_mask_is_not_said_as_well(a_package: Package, subject: str) -> None:
+    found = judge(a_package, replace(FITTING, quality=(item(subject),), regions={}, features={}))
+    assert found.reasons == ("Mend it.",)
+
+
+def test_a_refused_clinical_value_hides_nothing_about_the_images(a_package: Package) -> None:
+    found = judge(a_package, replace(FITTING, quality=(item("clinical age"),), regions={}))
+    assert len(found.reasons) == 2
+
+
 def test_refusals_stand_before_warnings(a_package: Package) -> None:
     found = judge(a_package, replace(FITTING, synthetic=True, modality="MR"))
     assert found.reasons[0].startswith("The images are MR")

@@ -443,6 +443,11 @@ def test_packages_of_the_user_are_found_by_name(tmp_path: Path, a_package: Packa
     assert read_package("mine", [tmp_path]).name == "toy"
 
 
+def test_no_name_at_all_is_an_unknown_package() -> None:
+    with pytest.raises(InputError, match="There is no package ''; Known: "):
+        read_package("")
+
+
 def test_an_unknown_package_is_answered_with_the_nearest_name() -> None:
     with pytest.raises(InputError, match="There is no package 'radscore'; did you mean 'radscore-tace-ct'"):
         read_package("radscore")
