@@ -6,7 +6,6 @@ So a case stays chosen when the module is switched, and a saved scene opens wher
 
 # Annotations are read when the classes are made: this file does without postponed evaluation.
 
-import pathlib
 from typing import Annotated
 
 import slicer
@@ -25,7 +24,7 @@ PHASES = ("precontrast", "arterial", "portal", "delayed")
 class CaseInputs:
     """One case as chosen: volumes by phase, the segmentation with the region of each segment, the record as typed."""
 
-    caseId: str = "case"
+    case_id: str = "case"
     modality: Annotated[str, Choice(MODALITY_CHOICES)] = NOT_STATED
     precontrast: slicer.vtkMRMLScalarVolumeNode
     arterial: slicer.vtkMRMLScalarVolumeNode
@@ -42,14 +41,14 @@ class CaseState:
 
     Attributes:
         case: the case's inputs.
-        responseModels: packages chosen in HCCResponse.
-        survivalModels: packages chosen in HCCSurvival.
-        parameterFile: radiomics parameter file chosen in HCCHabitat.
-        outputFolder: where result files are kept; empty: nowhere, only the scene has the results.
+        response_models: packages chosen in HCCResponse.
+        survival_models: packages chosen in HCCSurvival.
+        parameter_file: radiomics parameter file chosen in HCCHabitat.
+        output_folder: where result files are kept; empty: nowhere, only the scene has the results.
     """
 
     case: CaseInputs
-    responseModels: list[str]
-    survivalModels: list[str]
-    parameterFile: Annotated[str, Choice(PARAMETER_FILES)] = "prime"
-    outputFolder: pathlib.Path
+    response_models: list[str]
+    survival_models: list[str]
+    parameter_file: Annotated[str, Choice(PARAMETER_FILES)] = "prime"
+    output_folder: str

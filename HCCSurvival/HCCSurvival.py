@@ -1,0 +1,164 @@
+"""HCCSurvival: survival with hepatocellular carcinoma, by published models and liver scores."""
+
+from typing import Any
+
+import slicer
+import vtk
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModule,
+    ScriptedLoadableModuleLogic,
+    ScriptedLoadableModuleTest,
+    ScriptedLoadableModuleWidget,
+)
+from slicer.util import VTKObservationMixin
+
+
+class HCCSurvival(ScriptedLoadableModule):
+    """The module as the application lists it."""
+
+    def __init__(self, parent: Any) -> None:
+        ScriptedLoadableModule.__init__(self, parent)
+        parent.title = _("HCC Survival")
+        parent.categories = [translate("qSlicerAbstractCoreModule", "Quantification")]
+        parent.dependencies = []
+        parent.contributors = ["SlicerHCC contributors"]
+        parent.helpText = _(
+            "<p>Applies published survival models of hepatocellular carcinoma, and the liver function and staging "
+            "scores, to the case in the scene: choose the volumes by phase, say which segments are the tumours and the "
+            "liver, fill in the clinical record, tick the models and press Apply. The liver scores come along where "
+            "the record allows them. "
+            "Every score comes with whether it may be applied to this case, and why.</p>"
+            "<p>For research only: this is not a medical device and must not be used to decide on treatment.</p>"
+        )
+        parent.acknowledgementText = _(
+            "Built on 3D Slicer, SimpleITK, PyRadiomics' feature definitions and the systems that each result cites."
+        )
+
+
+class HCCSurvivalWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """The module's window: it lives and dies with the application's events; what it shows is in hccoutcome.gui."""
+
+    def __init__(self, parent: Any = None) -> None:
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+        self.logic: HCCSurvivalLogic | None = None
+        self.window: Any = None
+
+    def setup(self) -> None:
+        """Build the window when the user opens the module for the first time."""
+        ScriptedLoadableModuleWidget.setup(self)
+        uiWidget = slicer.util.loadUI(self.resourcePath("UI/HCCSurvival.ui"))
+        self.layout.addWidget(uiWidget)
+        uiWidget.setMRMLScene(slicer.mrmlScene)
+        self.logic = HCCSurvivalLogic()
+        self.window = self.createWindow(slicer.util.childWidgetVariables(uiWidget))
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        self.window.set_state(self.logic.getParameterNode())
+
+    def createWindow(self, ui: Any) -> Any:
+        """Return the window on the widgets of the .ui file."""
+        from hccoutcome.gui.models import survival_models
+        from hccoutcome.gui.panels import ModelsPanel
+        from hccoutcome.gui.window import CaseWindow
+
+        models = ModelsPanel(ui.modelsList, ui.modelLabel, survival_models())
+        return CaseWindow(ui, self.logic.analysis, self.logic.installRequirements, models, "survival_models")
+
+    def cleanup(self) -> None:
+        """End what is under way before the module is unloaded or the application closes."""
+        self.removeObservers()
+        self.window.close()
+
+    def enter(self) -> None:
+        """Show the shared state when the user opens the module."""
+        self.window.set_state(self.logic.getParameterNode())
+
+    def exit(self) -> None:
+        """Leave the state to the other modules; an analysis goes on."""
+        self.window.set_state(None)
+
+    def onSceneStartClose(self, caller: vtk.vtkObject, event: str) -> None:
+        """End what is under way: its case goes with the scene."""
+        self.window.close()
+
+    def onSceneEndClose(self, caller: vtk.vtkObject, event: str) -> None:
+        """Begin anew where the module is shown."""
+        if self.parent.isEntered:
+            self.window.set_state(self.logic.getParameterNode())
+
+
+class HCCSurvivalLogic(ScriptedLoadableModuleLogic):
+    """The module's work, for the window and for scripts."""
+
+    def __init__(self) -> None:
+        from hccoutcome.gui.work import CaseAnalysis
+        from hccoutcome.scene.parameters import STATE_NAME
+
+        ScriptedLoadableModuleLogic.__init__(self)
+        # One parameter node for the three modules, so that switching keeps the case.
+        self.moduleName = STATE_NAME
+        self.analysis = CaseAnalysis()
+
+    def getParameterNode(self) -> Any:
+        """Return the state that the three modules share."""
+        from hccoutcome.scene.parameters import CaseState
+
+        return CaseState(super().getParameterNode())
+
+    def installRequirements(self) -> None:
+        """Ask for the Python packages that the worker needs and are not there yet."""
+        from hccoutcome.gui.compat import ensure_requirements
+        from hccoutcome.resources import resource
+
+        ensure_requirements(slicer, resource("requirements.txt"), "HCC Outcome")
+
+    def process(self, case: Any, packages: list[str], wait: bool = True, **options: Any) -> Any:
+        """Apply survival models to a case of the scene; the scores come into the scene.
+
+        Args:
+            case: hccoutcome.scene.inputs.SceneCase.
+            packages: names or paths of model packages.
+            wait: return hccoutcome.findings.Findings when it is done, otherwise None at once.
+            options: see hccoutcome.gui.work.CaseAnalysis.process.
+        """
+        return self.analysis.process(case, packages=packages, wait=wait, **options)
+
+
+class HCCSurvivalTest(ScriptedLoadableModuleTest):
+    """The module's test inside the application."""
+
+    def setUp(self) -> None:
+        """Begin with an empty scene."""
+        slicer.mrmlScene.Clear()
+
+    def phantomCase(self) -> Any:
+        """Put the synthetic patient into the scene and return it as a case."""
+        from hccoutcome.phantom import phantom_case
+
+        from hccoutcome.scene.build import add_case
+        from hccoutcome.scene.inputs import SceneCase
+
+        case = phantom_case(seed=1)
+        nodes = add_case(case)
+        return SceneCase(
+            case_id=case.case_id,
+            volumes=nodes.images,
+            segmentation=nodes.segmentations[0],
+            segments={"tumor": ("tumor",), "liver": ("liver",)},
+            clinical=case.clinical,
+            modality=case.modality,
+        )
+
+    def test_HCCSurvival(self) -> None:
+        """Radscore and the liver scores come into the scene as a table."""
+        self.delayDisplay("Analysing the synthetic patient")
+        logic = HCCSurvivalLogic()
+        logic.installRequirements()
+        findings = logic.process(self.phantomCase(), ["radscore-tace-ct"])
+        self.assertIsNotNone(findings.predictions[0].score)
+        self.assertTrue(findings.liver_scores)
+        self.assertIn("results", logic.analysis.nodes.findings)
+        self.delayDisplay("Test passed")

@@ -1,0 +1,75 @@
+"""Stand-in for CTK's Python module: the widgets that the modules use, after CTK's headers of the same names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import qt
+from PySide6.QtCore import Property, Signal
+from standin.strict import own
+
+
+@own
+class ctkCollapsibleButton(qt.QWidget):
+    """CTK/Libs/Widgets/ctkCollapsibleButton.h: a titled group whose contents can be folded away."""
+
+    contentsCollapsed = Signal(bool)
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._collapsed = False
+        self._button = qt.QToolButton(self)
+        self._button.setAutoRaise(True)
+        self._button.setToolButtonStyle(qt.Qt.ToolButtonTextBesideIcon)
+        self._button.setArrowType(qt.Qt.DownArrow)
+        self._button.connect("clicked()", lambda: self.setCollapsed(not self._collapsed))
+        self.setContentsMargins(0, self._button.sizeHint().height() + 2, 0, 0)
+
+    def resizeEvent(self, event: Any) -> None:
+        self._button.setGeometry(0, 0, self.width, self._button.sizeHint().height())
+
+    def showEvent(self, event: Any) -> None:
+        self._show_contents()
+
+    def setCollapsed(self, collapsed: bool) -> None:
+        self._collapsed = bool(collapsed)
+        self._button.setArrowType(qt.Qt.RightArrow if collapsed else qt.Qt.DownArrow)
+        self._show_contents()
+        self.contentsCollapsed.emit(self._collapsed)
+
+    def _show_contents(self) -> None:
+        for child in self.children():
+            if isinstance(child, qt.QtWidgets.QWidget) and child is not self._button:
+                child.setVisible(not self._collapsed)
+
+    def setText(self, text: str) -> None:
+        self._button.setText(text)
+
+    collapsed = Property(bool, lambda self: self._collapsed, setCollapsed)
+    text = Property(str, lambda self: self._button.text, setText)
+
+
+@own
+class ctkPathLineEdit(qt.QWidget):
+    """CTK/Libs/Widgets/ctkPathLineEdit.h: a path that is typed or browsed for."""
+
+    currentPathChanged = Signal(str)
+    Files, Dirs = 0x002, 0x001
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._filters = self.Files
+        layout = qt.QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        self._edit = qt.QLineEdit(self)
+        layout.addWidget(self._edit)
+        self._edit.connect("textChanged(QString)", self.currentPathChanged.emit)
+
+    def setCurrentPath(self, path: str) -> None:
+        self._edit.setText(path)
+
+    currentPath = Property(str, lambda self: self._edit.text, setCurrentPath)
+    filters = Property(int, lambda self: self._filters, lambda self, filters: setattr(self, "_filters", filters))
+
+
+qt.QUiLoader.custom.update({cls.__name__: cls for cls in (ctkCollapsibleButton, ctkPathLineEdit)})

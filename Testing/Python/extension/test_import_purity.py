@@ -1,0 +1,84 @@
+"""Importing a module file loads nothing heavy, and its window opens before any package was installed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+MODULES = ("HCCHabitat", "HCCResponse", "HCCSurvival")
+HEAVY = (
+    "torch",
+    "sklearn",
+    "pandas",
+    "radiomics",
+    "numba",
+    "highdicom",
+    "matplotlib",
+    "scipy",
+    "SimpleITK",
+    "hccoutcome.gui",
+)
+INSTALLED_ON_DEMAND = (
+    "numba",
+    "llvmlite",
+    "pywt",
+    "yaml",
+    "jinja2",
+    "matplotlib",
+    "psutil",
+    "highdicom",
+    "dicomanonymizer",
+)
+
+START = """
+import sys
+sys.path.insert(0, {host!r})
+from standin import application
+"""
+
+
+def python(code: str) -> str:
+    code = START.format(host=str(ROOT / "Testing" / "Host")) + code
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_importing_a_module_file_loads_nothing_heavy(name):
+    # The scene of the stand-in needs numpy and SimpleITK itself: what counts is what the module file adds.
+    code = f"""
+from pathlib import Path
+application.start()
+heavy = {HEAVY!r}
+for loaded in [m for m in sys.modules if m.startswith(heavy) or m.startswith('hccoutcome')]:
+    del sys.modules[loaded]
+application.load_module(Path({str(ROOT)!r}) / {name!r} / ({name!r} + '.py'))
+print(sorted(m for m in sys.modules if m.startswith(heavy)))
+"""
+    assert python(code).strip() == "[]"
+
+
+def test_the_windows_open_before_anything_was_installed():
+    code = f"""
+import importlib.abc
+from pathlib import Path
+import slicer.util
+class Absent(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name.split('.')[0] in {INSTALLED_ON_DEMAND!r}:
+            raise ModuleNotFoundError(f'No module named {{name!r}}', name=name)
+sys.meta_path.insert(0, Absent())
+application.start()
+for name in {MODULES!r}:
+    module, _ = application.load_module(Path({str(ROOT)!r}) / name / (name + '.py'))
+    window = application.open_window(module)
+    application.enter(window)
+    print(window.window.ui.applyButton.text)
+    application.close_window(window)
+"""
+    assert python(code).split() == ["Apply"] * 3

@@ -1,0 +1,301 @@
+"""The panels of a window, each a thin view of the state: it shows it, and writes back what the user changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import qt
+
+from hccoutcome.case import REGIONS
+from hccoutcome.gui.models import Model
+from hccoutcome.gui.rules import (
+    applicability_in_words,
+    guess_region,
+    quality_rows,
+    record_error,
+    record_from_json,
+    score_rows,
+    shown,
+    variable_hint,
+    variable_rows,
+)
+from hccoutcome.gui.signals import Signal
+
+NOT_USED = "not used"
+VALUE_WIDTH = 90
+"""Pixels for a typed value: enough for a number with its unit."""
+
+
+def read_only_item(text: str, tip: str = "") -> Any:
+    """Return a table item that shows a text and cannot be edited."""
+    item = qt.QTableWidgetItem(text)
+    item.setFlags(qt.Qt.ItemIsEnabled | qt.Qt.ItemIsSelectable)
+    item.setToolTip(tip or text)
+    return item
+
+
+def prepare_table(table: Any, titles: Sequence[str], stretched: int) -> None:
+    """Set the columns of a table: titles, and which of them takes the room that is left."""
+    table.setColumnCount(len(titles))
+    table.setHorizontalHeaderLabels(list(titles))
+    table.verticalHeader().setVisible(False)
+    table.setWordWrap(False)
+    header = table.horizontalHeader()
+    for column in range(len(titles)):
+        mode = qt.QHeaderView.Stretch if column == stretched else qt.QHeaderView.ResizeToContents
+        header.setSectionResizeMode(column, mode)
+
+
+class RegionsPanel:
+    """Which region each segment of the segmentation is.
+
+    Signals:
+        changed(region by segment identifier).
+    """
+
+    def __init__(self, table: Any) -> None:
+        self.changed = Signal()
+        self._table = table
+        self._segments: list[tuple[str, str]] = []
+        self._regions: dict[str, str] = {}
+        self._observed: tuple[Any, list[int]] = (None, [])
+        prepare_table(table, ("Segment", "Region"), stretched=0)
+
+    def show(self, segmentation: Any, regions: Mapping[str, str]) -> None:
+        """Show the segments of a segmentation node; the region of one that is new is guessed from its name."""
+        self._observe(segmentation)
+        segments = [] if segmentation is None else self._segments_of(segmentation.GetSegmentation())
+        new = {key: guess_region(name) or "" for key, name in segments if key not in regions}
+        shown_regions = {**regions, **new}
+        if segments != self._segments:
+            self._segments = segments
+            self._fill()
+        self._regions = shown_regions
+        self._select()
+        if new:
+            self.changed.emit(dict(shown_regions))
+
+    def close(self) -> None:
+        """Stop following the segmentation."""
+        self._observe(None)
+
+    @staticmethod
+    def _segments_of(segmentation: Any) -> list[tuple[str, str]]:
+        keys = [segmentation.GetNthSegmentID(index) for index in range(segmentation.GetNumberOfSegments())]
+        return [(key, segmentation.GetSegment(key).GetName()) for key in keys]
+
+    def _observe(self, node: Any) -> None:
+        old, tags = self._observed
+        if node is old:
+            return
+        for tag in tags:
+            old.GetSegmentation().RemoveObserver(tag)
+        self._observed = (node, [])
+        if node is not None:
+            segmentation = node.GetSegmentation()
+            events = (segmentation.SegmentAdded, segmentation.SegmentRemoved, segmentation.SegmentModified)
+            tags = [segmentation.AddObserver(event, lambda caller, name: self._on_segments()) for event in events]
+            self._observed = (node, tags)
+
+    def _on_segments(self) -> None:
+        self.show(self._observed[0], self._regions)
+
+    def _fill(self) -> None:
+        self._table.setRowCount(len(self._segments))
+        for row, (key, name) in enumerate(self._segments):
+            self._table.setItem(row, 0, read_only_item(name))
+            box = qt.QComboBox()
+            box.addItems([NOT_USED, *REGIONS])
+            box.setToolTip("Which region this segment is; several segments of one region are united.")
+            box.connect("currentIndexChanged(int)", lambda index, key=key: self._on_chosen(key, index))
+            self._table.setCellWidget(row, 1, box)
+
+    def _select(self) -> None:
+        names = ["", *REGIONS]
+        for row, (key, _) in enumerate(self._segments):
+            region = self._regions.get(key, "")
+            self._table.cellWidget(row, 1).setCurrentIndex(names.index(region) if region in names else 0)
+
+    def _on_chosen(self, key: str, index: int) -> None:
+        region = ["", *REGIONS][index]
+        if self._regions.get(key) != region:
+            self._regions = {**self._regions, key: region}
+            self.changed.emit(dict(self._regions))
+
+
+class ClinicalPanel:
+    """The clinical record as a table of all variables, those that the chosen models need first.
+
+    Signals:
+        changed(text by schema name).
+    """
+
+    def __init__(self, table: Any, message: Any, button: Any) -> None:
+        self.changed = Signal()
+        self._table, self._message = table, message
+        self._names: list[str] = []
+        self._needed: tuple[str, ...] | None = None
+        self._record: dict[str, str] = {}
+        self._filling = False
+        prepare_table(table, ("Variable", "Value", "Unit"), stretched=0)
+        table.horizontalHeader().setSectionResizeMode(1, qt.QHeaderView.Interactive)
+        table.setColumnWidth(1, VALUE_WIDTH)
+        table.connect("itemChanged(QTableWidgetItem*)", self._on_item)
+        button.connect("clicked()", self.read_file)
+
+    def show(self, record: Mapping[str, str], needed: Iterable[str]) -> None:
+        """Show a record, with the variables that are needed on top."""
+        needed = tuple(dict.fromkeys(needed))
+        self._filling = True
+        try:
+            if needed != self._needed:
+                self._needed = needed
+                self._fill()
+            if dict(record) != self._record:
+                self._record = dict(record)
+            for row, name in enumerate(self._names):
+                text = self._record.get(name, "")
+                if self._table.item(row, 1).text() != text:
+                    self._table.item(row, 1).setText(text)
+        finally:
+            self._filling = False
+        self._say(record_error(self._record))
+
+    def read_file(self) -> None:
+        """Ask for a JSON file with a record and take what it says."""
+        path = qt.QFileDialog.getOpenFileName(self._table, "Clinical record", "", "Clinical record (*.json)")
+        if not path:
+            return
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+            self.changed.emit({**self._record, **record_from_json(text)})
+        except (OSError, ValueError) as error:
+            self._say(str(error))
+
+    def _say(self, message: str) -> None:
+        self._message.setText(message)
+        self._message.setVisible(bool(message))
+
+    def _fill(self) -> None:
+        rows = variable_rows(self._needed or ())
+        self._names = [name for name, *_ in rows]
+        self._table.setRowCount(len(rows))
+        for row, (name, title, unit, needed) in enumerate(rows):
+            hint = variable_hint(name)
+            label = read_only_item(title, hint)
+            font = label.font()
+            font.setBold(needed)
+            label.setFont(font)
+            self._table.setItem(row, 0, label)
+            value = qt.QTableWidgetItem("")
+            value.setToolTip(hint)
+            self._table.setItem(row, 1, value)
+            self._table.setItem(row, 2, read_only_item(unit))
+
+    def _on_item(self, item: Any) -> None:
+        if self._filling or item.column() != 1:
+            return
+        name, text = self._names[item.row()], item.text().strip()
+        record = {**self._record, name: text} if text else {k: v for k, v in self._record.items() if k != name}
+        if record != self._record:
+            self.changed.emit(record)
+
+
+class ModelsPanel:
+    """The models that a window offers, to tick.
+
+    Signals:
+        changed(names of the ticked models).
+    """
+
+    def __init__(self, view: Any, about: Any, models: Sequence[Model]) -> None:
+        self.changed = Signal()
+        self.models = {model.name: model for model in models}
+        self._view, self._about = view, about
+        self._filling = False
+        for model in models:
+            item = qt.QListWidgetItem(model.title)
+            item.setFlags(qt.Qt.ItemIsEnabled | qt.Qt.ItemIsSelectable | qt.Qt.ItemIsUserCheckable)
+            item.setCheckState(qt.Qt.Unchecked)
+            item.setToolTip(model.about)
+            view.addItem(item)
+        view.connect("itemChanged(QListWidgetItem*)", self._on_item)
+        view.connect("currentRowChanged(int)", self._on_row)
+        view.setCurrentRow(0)
+
+    def show(self, chosen: Iterable[str]) -> None:
+        """Tick the models that are chosen."""
+        chosen = set(chosen)
+        self._filling = True
+        try:
+            for row, name in enumerate(self.models):
+                self._view.item(row).setCheckState(qt.Qt.Checked if name in chosen else qt.Qt.Unchecked)
+        finally:
+            self._filling = False
+
+    def _on_item(self, item: Any) -> None:
+        if not self._filling:
+            ticked = [
+                name for row, name in enumerate(self.models) if self._view.item(row).checkState() == qt.Qt.Checked
+            ]
+            self.changed.emit(ticked)
+
+    def _on_row(self, row: int) -> None:
+        models = list(self.models.values())
+        self._about.setText(models[row].about if 0 <= row < len(models) else "")
+
+
+class ScoresPanel:
+    """The scores of an analysis with their applicability; choosing one shows its reasons."""
+
+    def __init__(self, table: Any, details: Any) -> None:
+        self._table, self._details = table, details
+        self._texts: list[str] = []
+        prepare_table(table, ("Score", "Value", "Applicability"), stretched=0)
+        table.connect("currentCellChanged(int,int,int,int)", self._on_cell)
+
+    def show(self, findings: Any) -> None:
+        """Show what was found, None for nothing."""
+        rows = [] if findings is None else score_rows(findings)
+        self._texts = [] if findings is None else [_details(item) for item in shown(findings)]
+        fill_rows(self._table, rows)
+        self._details.setText(self._texts[0] if self._texts else "")
+
+    def _on_cell(self, row: int, column: int, old_row: int, old_column: int) -> None:
+        if 0 <= row < len(self._texts):
+            self._details.setText(self._texts[row])
+
+
+class QualityPanel:
+    """The quality table of an analysis, the worst lines first; choosing one shows what to do."""
+
+    def __init__(self, table: Any, details: Any) -> None:
+        self._table, self._details = table, details
+        self._notes: list[str] = []
+        prepare_table(table, ("Checked", "Found", "Verdict"), stretched=0)
+        table.connect("currentCellChanged(int,int,int,int)", self._on_cell)
+
+    def show(self, findings: Any) -> None:
+        """Show what was found, None for nothing."""
+        rows = [] if findings is None else quality_rows(findings)
+        self._notes = [note for *_, note in rows]
+        fill_rows(self._table, [row[:3] for row in rows])
+        self._details.setText(self._notes[0] if self._notes else "")
+
+    def _on_cell(self, row: int, column: int, old_row: int, old_column: int) -> None:
+        if 0 <= row < len(self._notes):
+            self._details.setText(self._notes[row])
+
+
+def fill_rows(table: Any, rows: Sequence[Sequence[str]]) -> None:
+    """Fill a table with texts that cannot be edited."""
+    table.setRowCount(len(rows))
+    for row, texts in enumerate(rows):
+        for column, text in enumerate(texts):
+            table.setItem(row, column, read_only_item(text))
+
+
+def _details(prediction: Any) -> str:
+    return f"{prediction.endpoint}. {applicability_in_words(prediction.applicability)} {prediction.citation}".strip()

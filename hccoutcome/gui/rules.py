@@ -1,0 +1,244 @@
+"""What the windows decide, apart from Qt: what is missing before a start, what names mean, how results read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hccoutcome.case import check_case_id
+from hccoutcome.clinical.entry import is_missing, variable_of
+from hccoutcome.clinical.record import parse_record
+from hccoutcome.clinical.variables import VARIABLES
+from hccoutcome.errors import InputError
+from hccoutcome.findings import Findings
+from hccoutcome.imaging.phase import guess_phase
+from hccoutcome.package.prediction import Applicability, Prediction
+
+VERDICTS = {
+    "ok": "Applicable",
+    "warning": "Use with care",
+    "refused": "Not applicable",
+}
+"""The applicability of a score in plain words."""
+
+PHASE_TITLES = {
+    "precontrast": "the phase before contrast",
+    "arterial": "the arterial phase",
+    "portal": "the portal venous phase",
+    "delayed": "the delayed phase",
+}
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a model, or several together, read of a case.
+
+    Attributes:
+        phases: for each phase read, the phases that may serve: itself first, then its substitutes.
+        regions: regions read on those phases.
+        variables: clinical variables by schema name.
+    """
+
+    phases: tuple[tuple[str, ...], ...] = ()
+    regions: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What the user has chosen so far.
+
+    Attributes:
+        case_id: name of the case.
+        phases: phases that have a volume.
+        regions: regions that have at least one segment.
+        clinical: clinical record as typed, by schema name.
+        models: names of the models (or parameter files) to apply.
+        needs: what each of these models reads, by its name.
+    """
+
+    case_id: str = ""
+    phases: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    clinical: Mapping[str, str] = field(default_factory=dict)
+    models: tuple[str, ...] = ()
+    needs: Mapping[str, Needs] = field(default_factory=dict)
+
+
+def phase_title(phase: str) -> str:
+    """Return a phase as a sentence names it."""
+    return PHASE_TITLES.get(phase, phase)
+
+
+def variable_titles(names: Iterable[str]) -> list[str]:
+    """Return clinical variables as a sentence names them."""
+    return [VARIABLES[name].title if name in VARIABLES else name for name in names]
+
+
+def ready(chosen: Chosen) -> tuple[bool, str]:
+    """Return whether the analysis can start and, if not, the one thing to do next.
+
+    It can start when at least one of the chosen models has its images and regions: the others will be refused with
+    their reasons, which is an answer too.
+    """
+    if not chosen.models:
+        return False, "Choose at least one model."
+    try:
+        check_case_id(chosen.case_id)
+    except InputError as error:
+        return False, str(error)
+    message = record_error(chosen.clinical)
+    if message:
+        return False, message
+    lacking = [_lacks(chosen, chosen.needs[name]) for name in chosen.models]
+    if all(lacking):
+        return False, lacking[0]
+    return True, "Ready."
+
+
+def _lacks(chosen: Chosen, needs: Needs) -> str:
+    """Return the sentence on the first image or region that a model lacks, empty where it has them all."""
+    for alternatives in needs.phases:
+        if not set(alternatives) & set(chosen.phases):
+            return f"Choose the volume of {' or '.join(map(phase_title, alternatives))}."
+    for region in needs.regions:
+        if region not in chosen.regions:
+            return f"Say which segment is the region '{region}'."
+    if not needs.phases and needs.variables and not any(not is_missing(v) for v in chosen.clinical.values()):
+        return f"Fill in the clinical record: {', '.join(variable_titles(needs.variables))}."
+    return ""
+
+
+def record_error(typed: Mapping[str, str]) -> str:
+    """Return the sentence on the first entry of a clinical record that cannot be read, empty where all can."""
+    for name, text in typed.items():
+        try:
+            parse_record({name: text})
+        except InputError as error:
+            return str(error)
+    return ""
+
+
+def guess_phases(names: Mapping[str, str]) -> dict[str, str]:
+    """Return the volume of each phase that exactly one name speaks of.
+
+    Args:
+        names: name of each volume by its identifier.
+
+    Returns:
+        Identifier by canonical phase; a phase that several volumes claim is left to the user.
+    """
+    claims: dict[str, list[str]] = {}
+    for identifier, name in names.items():
+        phase = guess_phase(name)
+        if phase is not None:
+            claims.setdefault(phase, []).append(identifier)
+    return {phase: identifiers[0] for phase, identifiers in claims.items() if len(identifiers) == 1}
+
+
+_REGION_WORDS: Mapping[str, tuple[str, ...]] = {
+    "portalvein": ("portal vein", "portalvein", "portal_vein"),
+    "tumor": ("tumor", "tumour", "lesion", "hcc", "neoplasm", "carcinoma", "mass"),
+    "liver": ("liver", "foie", "leber"),
+    "artery": ("artery", "arteries", "aorta"),
+    "vein": ("hepatic vein", "vena cava", "vein"),
+    "vessel": ("vessel",),
+}
+
+
+def guess_region(segment_name: str) -> str | None:
+    """Return the region that a segment's name speaks of; the first in the order of the list where it names several.
+
+    A tumour comes before the liver, so that "liver tumour" is a tumour.
+    """
+    word = segment_name.lower()
+    return next((region for region, words in _REGION_WORDS.items() if any(w in word for w in words)), None)
+
+
+def variable_rows(needed: Iterable[str]) -> list[tuple[str, str, str, bool]]:
+    """Return name, title, unit and whether it is needed, of every clinical variable; the needed ones first."""
+    first = [name for name in dict.fromkeys(needed) if name in VARIABLES]
+    order = first + [name for name in VARIABLES if name not in first]
+    return [(name, VARIABLES[name].title, VARIABLES[name].unit, name in first) for name in order]
+
+
+def variable_hint(name: str) -> str:
+    """Return what may be entered for a variable: its range with the unit, or its categories."""
+    variable = VARIABLES[name]
+    if variable.kind == "binary":
+        allowed = "yes or no"
+    elif variable.kind == "category":
+        allowed = "one of " + ", ".join(code.value for code in variable.codes)
+    else:
+        low, high = variable.limits
+        allowed = f"{low:g} to {high:g} {variable.unit}; another unit may be written after the number".strip()
+    return f"{variable.title}: {allowed}." + (f" {variable.description.capitalize()}." if variable.description else "")
+
+
+def record_from_json(text: str) -> dict[str, str]:
+    """Return a clinical record in JSON as typed text by schema name: the record itself, or a case with one.
+
+    Raises:
+        InputError: it is not such a record, or holds a variable that is not known.
+    """
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"A clinical record is JSON, found something else ({error.msg}): choose another file."
+        ) from None
+    data = data.get("clinical", data) if isinstance(data, dict) else data
+    if not isinstance(data, dict):
+        raise InputError("A clinical record is an object of names and values: choose another file.")
+    return {variable_of(name)[0].name: _as_typed(value) for name, value in data.items() if not is_missing(value)}
+
+
+def _as_typed(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"{value.get('value')} {value.get('unit', '')}".strip()
+    return str(value)
+
+
+def score_rows(findings: Findings) -> list[tuple[str, str, str]]:
+    """Return title, value and verdict of every score, predictions before liver scores."""
+    return [
+        (prediction.title, value_in_words(prediction), VERDICTS[prediction.applicability.status])
+        for prediction in shown(findings)
+    ]
+
+
+def shown(findings: Findings) -> tuple[Prediction, ...]:
+    """Return the scores in reading order, a liver score that was also asked for only once."""
+    asked = {prediction.package for prediction in findings.predictions}
+    return (*findings.predictions, *(score for score in findings.liver_scores if score.package not in asked))
+
+
+def value_in_words(prediction: Prediction) -> str:
+    """Return a score as text: with its scale, and in words where the system has words for it."""
+    if prediction.score is None:
+        return "no number"
+    number = f"{prediction.score:.4g}"
+    text = f"{number} ({prediction.scale})"
+    return f"{prediction.label}, {text}" if prediction.label else text
+
+
+def applicability_in_words(applicability: Applicability) -> str:
+    """Return the verdict and its reasons as one paragraph."""
+    return " ".join((f"{VERDICTS[applicability.status]}.", *applicability.reasons))
+
+
+def quality_rows(findings: Findings) -> list[tuple[str, str, str, str]]:
+    """Return subject, find, verdict and what to do, of every line of the quality table; the worst first."""
+    order = {"refused": 0, "warning": 1, "ok": 2}
+    words = {"refused": "Not usable", "warning": "Look at this", "ok": "Good"}
+    items = sorted(findings.quality, key=lambda item: order[item.status])
+    return [(f"{item.subject}: {item.check}", item.found, words[item.status], item.note) for item in items]
+
+
+def summary(findings: Findings, tables: Sequence[str]) -> str:
+    """Return one line on what an analysis has brought into the scene."""
+    kind = " of the synthetic case" if findings.synthetic else ""
+    count = f"{len(findings.features):,} features, " if findings.features else ""
+    return f"Done{kind}: {count}{len(tables)} tables in the scene."
