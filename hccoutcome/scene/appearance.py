@@ -73,8 +73,8 @@ TUMOUR_COLOUR = _rgb(255, 205, 40)
 APPEARANCES = {
     "liver": Appearance("Liver", _rgb(221, 130, 101), ANATOMY, LIVER, opacity=0.25),
     "tumor": Appearance("Tumour", TUMOUR_COLOUR, LESION, NEOPLASM, LIVER),
-    "portalvein": Appearance("Portal vein", _rgb(64, 144, 232), ANATOMY, Code("SCT", "32764006", "Portal vein")),
-    "vein": Appearance("Hepatic veins", _rgb(30, 84, 183), ANATOMY, Code("SCT", "8993003", "Hepatic vein")),
+    "portalvein": Appearance("Portal vein", _rgb(38, 190, 230), ANATOMY, Code("SCT", "32764006", "Portal vein")),
+    "vein": Appearance("Hepatic veins", _rgb(92, 107, 240), ANATOMY, Code("SCT", "8993003", "Hepatic vein")),
     "artery": Appearance("Arteries", _rgb(224, 49, 62), ANATOMY, Code("SCT", "51114001", "Artery")),
     "vessel": Appearance("Liver vessels", _rgb(126, 87, 194), ANATOMY, Code("SCT", "59820001", "Blood vessel"), LIVER),
 }
@@ -107,20 +107,6 @@ def appearance(region: str) -> Appearance:
         title = f"Couinaud hepatic segment {_ROMAN[index]}"
         return Appearance(f"Segment {_ROMAN[index]}", colour, ANATOMY, Code("SCT", _COUINAUD[index], title))
     return Appearance(f"{kind.capitalize()} {number}", colour, SPATIAL, HABITAT, LIVER)
-
-
-def phase_title(phase: str) -> str:
-    """Return what a reader calls a phase or sequence: ``"Portal venous phase"``, ``"T1"``."""
-    titles = {
-        "precontrast": "Before contrast",
-        "arterial": "Arterial phase",
-        "portal": "Portal venous phase",
-        "delayed": "Delayed phase",
-        "hepatobiliary": "Hepatobiliary phase",
-        "t1ce": "T1 with contrast",
-        "flair": "FLAIR",
-    }
-    return titles.get(phase, phase.upper())
 
 
 CT_LIVER_WINDOW = (350.0, 50.0)

@@ -15,13 +15,16 @@ from hccoutcome.case import Case
 from hccoutcome.findings import Findings
 from hccoutcome.imaging.geometry import same_geometry
 from hccoutcome.package.prediction import Prediction
+from hccoutcome.report.wording import phase_title
 from hccoutcome.scene import tables
-from hccoutcome.scene.appearance import appearance, phase_title, window_level
+from hccoutcome.scene.appearance import appearance, window_level
 from hccoutcome.scene.exchange import node_from_image, node_from_table, segment_from_mask
 from hccoutcome.scene.host import start_host
 from hccoutcome.scene.nodes import (
     IMAGE,
+    MODALITY,
     SEGMENTATION,
+    SYNTHETIC,
     CaseNodes,
     mark,
     nodes_of,
@@ -30,8 +33,10 @@ from hccoutcome.scene.nodes import (
     remove_case,
     study_of,
 )
+from hccoutcome.scene.places import point_of_interest
+from hccoutcome.scene.views import show_case
 
-SYNTHETIC = " (synthetic)"
+SUFFIX_SYNTHETIC = " (synthetic)"
 
 
 def add_case(case: Case) -> CaseNodes:
@@ -44,9 +49,20 @@ def add_case(case: Case) -> CaseNodes:
     remove_case(scene, case.case_id)
     volumes = {phase: _add_volume(case, phase, scene) for phase in case.images}
     segmentations = [_add_segmentation(case, masks, volumes, scene) for masks in masks_by_grid(case)]
-    study = study_of(scene, case.case_id, case.case_id + SYNTHETIC * case.synthetic)
+    study = study_of(scene, case.case_id, case.case_id + SUFFIX_SYNTHETIC * case.synthetic)
     place(scene, study, [*volumes.values(), *segmentations])
-    return nodes_of(scene, case.case_id)
+    nodes = nodes_of(scene, case.case_id)
+    if nodes.images:
+        phase = reference_phase(case)
+        show_case(nodes, phase, point_of_interest(nodes, nodes.images[phase]))
+    return nodes
+
+
+def reference_phase(case: Case) -> str:
+    """Return the phase to show first: one on whose grid the tumour, or else any region, was outlined."""
+    masks = case.masks.get("tumor") or next(iter(case.masks.values()), ())
+    outlined = (phase for mask in masks for phase, image in case.images.items() if same_geometry(image, mask))
+    return next(outlined, next(iter(case.images)))
 
 
 def add_findings(findings: Findings, nodes: CaseNodes) -> CaseNodes:
@@ -58,7 +74,7 @@ def add_findings(findings: Findings, nodes: CaseNodes) -> CaseNodes:
         *_add_contributions(findings, scene),
         _add_provenance(findings, scene),
     ]
-    place(scene, study_of(scene, findings.case_id, findings.case_id + SYNTHETIC * findings.synthetic), added)
+    place(scene, study_of(scene, findings.case_id, findings.case_id + SUFFIX_SYNTHETIC * findings.synthetic), added)
     return nodes_of(scene, findings.case_id)
 
 
@@ -85,7 +101,9 @@ def _add_volume(case: Case, phase: str, scene: slicer.vtkMRMLScene) -> slicer.vt
     display.SetWindowLevel(*window_level(sitk.GetArrayViewFromImage(image), case.modality))
     mark(volume, case.case_id, IMAGE, phase)
     if case.modality:
-        volume.SetAttribute("HCC.modality", case.modality)
+        volume.SetAttribute(MODALITY, case.modality)
+    if case.synthetic:
+        volume.SetAttribute(SYNTHETIC, "true")
     return volume
 
 

@@ -1,7 +1,8 @@
 """Between plain data and MRML nodes, in memory: images and volumes, masks and segments, tables and table nodes.
 
-SimpleITK counts positions in LPS, MRML in RAS: the first two axes change sign. Spacing, axes and origin are handed over
-one by one and never multiplied into a matrix, so that a round trip gives back the same numbers, oblique images included.
+SimpleITK counts positions in LPS, MRML in RAS: the first two axes change sign. Spacing, axes and origin are handed
+over one by one and never multiplied into a matrix, so that a round trip gives back the same numbers, oblique images
+included.
 """
 
 from __future__ import annotations
@@ -52,11 +53,16 @@ def image_from_node(node: slicer.vtkMRMLVolumeNode) -> sitk.Image:
     image = sitk.GetImageFromArray(array)
     matrix = vtkMatrix4x4()
     node.GetIJKToRASDirectionMatrix(matrix)
-    directions = np.array([[matrix.GetElement(row, column) for column in range(3)] for row in range(3)])
     image.SetSpacing(node.GetSpacing())
-    image.SetDirection((LPS_TO_RAS[:, None] * directions + 0.0).ravel().tolist())
+    image.SetDirection(_lps_directions(matrix))
     image.SetOrigin((LPS_TO_RAS * node.GetOrigin() + 0.0).tolist())
     return image
+
+
+def _lps_directions(matrix: vtkMatrix4x4) -> list[float]:
+    """Return axes in RAS as SimpleITK's direction."""
+    directions = np.array([[matrix.GetElement(row, column) for column in range(3)] for row in range(3)])
+    return (LPS_TO_RAS[:, None] * directions + 0.0).ravel().tolist()
 
 
 def ras_directions(image: sitk.Image) -> np.ndarray:
@@ -113,6 +119,21 @@ def _extent(filled: np.ndarray) -> tuple[int, int]:
     return int(indices[0]), int(indices[-1])
 
 
+def region_from_segment(segmentation: slicer.vtkMRMLSegmentationNode, segment_id: str) -> sitk.Image:
+    """Return a segment as a mask (uint8, 0/1) on its own grid, cut to the box that Slicer keeps of it."""
+    labelmap = slicer.vtkOrientedImageData()
+    segmentation.GetBinaryLabelmapRepresentation(segment_id, labelmap)
+    image = sitk.GetImageFromArray(_mask_array(labelmap))
+    matrix = vtkMatrix4x4()
+    labelmap.GetImageToWorldMatrix(matrix)
+    first = matrix.MultiplyPoint((*labelmap.GetExtent()[::2], 1.0))[:3]
+    labelmap.GetDirectionMatrix(matrix)
+    image.SetSpacing(labelmap.GetSpacing())
+    image.SetDirection(_lps_directions(matrix))
+    image.SetOrigin((LPS_TO_RAS * first + 0.0).tolist())
+    return image
+
+
 def mask_from_segment(
     segmentation: slicer.vtkMRMLSegmentationNode, segment_id: str, reference: slicer.vtkMRMLVolumeNode
 ) -> sitk.Image:
@@ -126,10 +147,15 @@ def mask_from_segment(
     slicer.vtkOrientedImageDataResample.ResampleOrientedImageToReferenceOrientedImage(
         labelmap, _oriented_grid(grid), labelmap
     )
-    array = vtk_to_numpy(labelmap.GetPointData().GetScalars()).reshape(labelmap.GetDimensions()[::-1])
-    mask = sitk.GetImageFromArray((array != 0).astype(np.uint8))
+    mask = sitk.GetImageFromArray(_mask_array(labelmap))
     mask.CopyInformation(grid)
     return mask
+
+
+def _mask_array(labelmap: slicer.vtkOrientedImageData) -> np.ndarray:
+    """Return a labelmap's voxels as 0 and 1 (uint8), in the order (z, y, x)."""
+    array = vtk_to_numpy(labelmap.GetPointData().GetScalars()).reshape(labelmap.GetDimensions()[::-1])
+    return (array != 0).astype(np.uint8)
 
 
 def _oriented_grid(image: sitk.Image) -> slicer.vtkOrientedImageData:

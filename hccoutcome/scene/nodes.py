@@ -1,8 +1,8 @@
 """The nodes of one case in the scene: how they are marked, found again, placed and removed.
 
 Every node carries the attributes ``HCC.case`` (name of the case) and ``HCC.role`` (what it is), images ``HCC.phase``
-too, and all lie under one study in the subject hierarchy. So a case is found again in any scene, after reading a file
-just as after building it.
+and where stated ``HCC.modality`` and ``HCC.synthetic`` too, and all lie under one study in the subject hierarchy. So a
+case is found again in any scene, after reading a file just as after building it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from vtkmodules.vtkCommonCore import vtkIdList
 
 from hccoutcome.errors import InputError, nearest
 
-CASE, ROLE, PHASE = "HCC.case", "HCC.role", "HCC.phase"
+CASE, ROLE, PHASE, MODALITY, SYNTHETIC = "HCC.case", "HCC.role", "HCC.phase", "HCC.modality", "HCC.synthetic"
 IMAGE, SEGMENTATION = "image", "segmentation"
 
 

@@ -9,7 +9,8 @@ import worked_example
 
 from hccoutcome.case import REGIONS
 from hccoutcome.errors import InputError
-from hccoutcome.scene.appearance import CT_LIVER_WINDOW, appearance, phase_title, window_level
+from hccoutcome.report.wording import phase_title
+from hccoutcome.scene.appearance import CT_LIVER_WINDOW, appearance, window_level
 from hccoutcome.scene.build import add_case, add_findings
 from hccoutcome.scene.host import TERMINOLOGY_CONTEXT, load_terminology, start_host
 from hccoutcome.scene.nodes import CASE, find_case_nodes, nodes_of, remove_case

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import zipfile
@@ -147,7 +146,7 @@ def test_saving_twice_replaces_the_file(scene, tmp_path: Path) -> None:
     path.write_bytes(b"old")
     save_scene(path)
     assert zipfile.is_zipfile(path)
-    assert os.listdir(tmp_path) == ["scene.mrb"]
+    assert [file.name for file in tmp_path.iterdir()] == ["scene.mrb"]
 
 
 def test_a_full_disk_leaves_the_old_file_and_no_half_one(scene, tmp_path: Path, monkeypatch) -> None:
@@ -159,7 +158,7 @@ def test_a_full_disk_leaves_the_old_file_and_no_half_one(scene, tmp_path: Path, 
     (tmp_path / "scene.mrb").write_bytes(b"old")
     with pytest.raises(EnvironmentNeeded, match="full: free some space"):
         save_scene(tmp_path / "scene.mrb")
-    assert os.listdir(tmp_path) == ["scene.mrb"]
+    assert [file.name for file in tmp_path.iterdir()] == ["scene.mrb"]
     assert (tmp_path / "scene.mrb").read_bytes() == b"old"
 
 
