@@ -74,6 +74,11 @@ def test_writing_twice_gives_the_same_bytes(tmp_path: Path, a_package: Package, 
     assert content[0] == content[1]
 
 
+def test_a_zip_holds_no_time_of_writing(tmp_path: Path, a_package: Package) -> None:
+    with zipfile.ZipFile(write_package(a_package, tmp_path / "toy.zip")) as archive:
+        assert {info.date_time for info in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+
+
 def test_folder_and_zip_have_the_same_hash(tmp_path: Path, a_package: Package) -> None:
     folder, archive = (read_package(write_package(a_package, tmp_path / name)) for name in ("toy", "toy.zip"))
     assert folder.sha256 == archive.sha256
@@ -154,6 +159,13 @@ def test_a_changed_file_is_named(tmp_path: Path, name: str) -> None:
 
 def test_a_changed_package_json_is_named(tmp_path: Path) -> None:
     folder = put(tmp_path / "toy", {**FILES, "package.json": FILES["package.json"].replace(b"Nobody", b"Someone")})
+    with pytest.raises(InputError, match=r"package\.json of the package 'toy' was changed after it was written"):
+        read_package(folder)
+
+
+@pytest.mark.parametrize("change", [lambda c: c + b"\n", lambda c: c.replace(b": ", b":  ", 1), lambda c: b" " + c])
+def test_even_another_spacing_of_package_json_is_found(tmp_path: Path, change) -> None:
+    folder = put(tmp_path / "toy", {**FILES, "package.json": change(FILES["package.json"])})
     with pytest.raises(InputError, match=r"package\.json of the package 'toy' was changed after it was written"):
         read_package(folder)
 
@@ -247,6 +259,15 @@ def test_a_huge_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
         read_package(tmp_path / "toy")
 
 
+def test_files_that_are_huge_together_are_refused_before_they_are_read(tmp_path: Path) -> None:
+    put(tmp_path / "toy", FILES)
+    for name in ("card.md", "weights.json", "reference.json"):
+        with (tmp_path / "toy" / name).open("r+b") as stream:
+            stream.truncate(LARGEST_FILE)
+    with pytest.raises(InputError, match="The package unpacks to more than 10 MB: do not use it"):
+        read_package(tmp_path / "toy")
+
+
 def test_a_zip_bomb_is_refused(tmp_path: Path) -> None:
     path = zipped(tmp_path / "toy.zip", list({**FILES, "card.md": b" " * (LARGEST_FILE + 1)}.items()))
     assert path.stat().st_size < 20_000
@@ -261,7 +282,7 @@ def test_a_zip_that_lies_about_a_size_is_refused(tmp_path: Path) -> None:
     content = path.read_bytes()
     assert content.count((3_000_000).to_bytes(4, "little")) == 2
     path.write_bytes(content.replace((3_000_000).to_bytes(4, "little"), (1000).to_bytes(4, "little")))
-    with pytest.raises(InputError, match=r"intact zip|unpacks to another size"):
+    with pytest.raises(InputError, match="should be a folder or an intact zip"):
         read_package(path)
 
 

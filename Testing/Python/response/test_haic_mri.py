@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
+from hccoutcome.naming import parse_feature_name
 from hccoutcome.package.applicability import ImageFacts, PackageInputs
 from hccoutcome.package.commands import make_reference
 from hccoutcome.package.format import Package
@@ -53,6 +54,19 @@ def test_a_coefficient_is_positive_where_its_plus_sign_survived(paper: str) -> N
     for place, (sign, value) in enumerate(zip(signs, ours, strict=True)):
         if place not in intercepts:
             assert (sign == "+") == (value > 0), f"coefficient {place}: {value}"
+
+
+def test_the_features_of_cr_are_those_of_its_formula_in_their_order(paper: str) -> None:
+    """The formula stands between the lines of a table, and its scan spells glrlm as glrim."""
+    formula = paper[paper.index("CR Model score = ") : paper.index("CRH Model score")]
+    pattern = r"(DP|LAP|PVP|PRE) _ Original _ ?original _ ?(\w+) _ (\w+)"
+    printed = [
+        (phase, f"original_{group.replace('glrim', 'glrlm')}_{feature}")
+        for phase, group, feature in re.findall(pattern, formula)
+    ]
+    phases = {DP: "DP", LAP: "LAP", PVP: "PVP", PRE: "PRE"}
+    ours = [(phases[name.phase], name.radiomic) for name in map(parse_feature_name, HaicCR().standardised)]
+    assert printed == ours
 
 
 def test_the_features_of_crh_are_those_behind_its_coefficients(paper: str) -> None:
