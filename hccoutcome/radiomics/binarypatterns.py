@@ -168,7 +168,7 @@ def _onto_sphere(corners: NDArray[np.float64], radius: float) -> NDArray[np.floa
 def _subdivide(corners: NDArray[np.float64], faces: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Split each triangle into four at the middles of its edges."""
     edges = np.sort(faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
-    _, first, place = np.unique(edges, axis=0, return_index=True, return_inverse=True)
+    _, first, place = np.unique(edges[:, ::-1], axis=0, return_index=True, return_inverse=True)
     middles = corners[edges[first]].mean(axis=1)
     m = place.reshape(-1, 3) + len(corners)
     parts = np.column_stack(
@@ -229,14 +229,14 @@ def _sphere(
     from scipy.stats import kurtosis  # takes half a second to import and serves this image type alone
 
     places = voxels.T[None, :, :] + points[:, None, :]
-    samples = ndimage.map_coordinates(coefficients, places.T, order=3, prefilter=False)  # (voxels, points)
+    samples = ndimage.map_coordinates(coefficients, places.T, centres.dtype, 3, prefilter=False)  # (voxels, points)
     above = np.greater_equal(samples, centres[:, None]).astype(int)
     weights = np.multiply(above[:, :, None], harmonics[None, :, :]).sum(axis=1)
-    energies = np.empty((len(centres), degrees[-1] + 1))
-    for degree in range(degrees[-1] + 1):
-        chosen = degrees == degree
-        synthesis = np.multiply(weights[:, None, chosen], harmonics[None, :, chosen]).sum(axis=2)
-        energies[:, degree] = np.real(np.sqrt(np.sum(synthesis**2, axis=1)))
+    parts = [
+        np.multiply(weights[:, None, degrees == degree], harmonics[None, :, degrees == degree]).sum(axis=2)
+        for degree in range(degrees[-1] + 1)
+    ]
+    energies = np.real(np.sqrt(np.sum(np.stack(parts, axis=2) ** 2, axis=1)))  # sums in PyRadiomics' order
     with np.errstate(invalid="ignore"):
         peaks = kurtosis(samples, axis=1)
     return energies, np.real(peaks)
