@@ -34,6 +34,7 @@ from hccoutcome.radiomics.glszm import glszm_features, zones
 from hccoutcome.radiomics.kernels import mark_equal_neighbours
 from hccoutcome.radiomics.levelgrid import level_grid, unique_directions
 from hccoutcome.radiomics.ngtdm import ngtdm_features, tone_differences
+from hccoutcome.radiomics.shape import shape_2d_features, shape_features
 
 WEIGHTING_NORMS = ("manhattan", "euclidean", "infinity", "no_weighting")
 
@@ -79,6 +80,16 @@ def compute_first_order(
 ) -> dict[str, float]:
     """Return all first-order features; see :func:`hccoutcome.radiomics.firstorder.first_order_features`."""
     return first_order_features(values, levels, voxel_volume, voxel_array_shift)
+
+
+def compute_shape(mask: NDArray[np.bool_], spacing_zyx: tuple[float, float, float]) -> dict[str, float]:
+    """Return all 3D shape features; see :func:`hccoutcome.radiomics.shape.shape_features`."""
+    return shape_features(mask, spacing_zyx)
+
+
+def compute_shape_2d(mask: NDArray[np.bool_], spacing_yx: tuple[float, float]) -> dict[str, float]:
+    """Return all 2D shape features; see :func:`hccoutcome.radiomics.shape.shape_2d_features`."""
+    return shape_2d_features(mask, spacing_yx)
 
 
 def compute_texture(
