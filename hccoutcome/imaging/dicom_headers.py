@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from hccoutcome.errors import InputError
 from hccoutcome.imaging.headers import image_kind
@@ -116,8 +116,8 @@ def _plain_values(dataset: Dataset) -> dict[str, Any]:
     return values
 
 
-def _refuse_truncated(path: Path, file: Any, syntax: str) -> None:
-    """Compare the announced length of the pixels, before which the file now stands, with what the file holds."""
+def _refuse_truncated(path: Path, file: BinaryIO, syntax: str) -> None:
+    """Refuse a file that ends before its pixels do; the file stands at the start of the pixel element."""
     start = file.tell()
     head = file.read(12)
     order = ">" if syntax == "1.2.840.10008.1.2.2" else "<"
@@ -125,13 +125,27 @@ def _refuse_truncated(path: Path, file: Any, syntax: str) -> None:
         return
     explicit = head[4:6].isalpha()
     length = struct.unpack(order + "I", head[8:12] if explicit else head[4:8])[0]
-    expected = start + (12 if explicit else 8) + length
     found = path.stat().st_size
-    if length != 0xFFFFFFFF and expected > found:
+    expected = _end_of_fragments(file, found) if length == 0xFFFFFFFF else start + (12 if explicit else 8) + length
+    if expected > found:
         raise InputError(
-            f"The DICOM file '{path.name}' is cut short: {expected:,} bytes were expected, found {found:,}: "
+            f"The DICOM file '{path.name}' is cut short: at least {expected:,} bytes were expected, found {found:,}: "
             "copy it again from its source."
         )
+
+
+def _end_of_fragments(file: BinaryIO, size: int) -> int:
+    """Return where compressed pixels end: their fragments are followed up to the end mark (PS3.5 A.4)."""
+    at = file.tell()
+    while at <= size:
+        head = file.read(8)
+        if len(head) < 8:
+            return at + 8
+        group, element, length = struct.unpack("<HHI", head)
+        if (group, element) != (0xFFFE, 0xE000):
+            return at
+        at = file.seek(at + 8 + length)
+    return at
 
 
 def scan(folder: Path, progress: Progress = silent) -> tuple[SliceHeader, ...]:

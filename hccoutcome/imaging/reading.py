@@ -18,6 +18,7 @@ from hccoutcome.errors import InputError
 from hccoutcome.imaging.dicom import read_series
 from hccoutcome.imaging.dicom_seg import read_seg
 from hccoutcome.imaging.geometry import describe_difference, on_grid, same_geometry, same_lattice
+from hccoutcome.imaging.header_rules import not_finite
 from hccoutcome.imaging.headers import Kind, check_header, files_of, image_kind
 from hccoutcome.imaging.itk import quiet_itk
 from hccoutcome.imaging.labels import chosen_label, chosen_segment, named_segments
@@ -170,7 +171,4 @@ def _refuse_not_finite(image: sitk.Image, path: Path) -> None:
         return
     count = voxels.size - int(np.count_nonzero(np.isfinite(voxels)))
     if count:
-        raise InputError(
-            f"'{path.name}' was expected to hold a finite number in every voxel, found {count:,} of {voxels.size:,} "
-            "NaN or infinite: replace them (outside the body by the value of air) and save it again."
-        )
+        raise InputError(not_finite(path, count, voxels.size))
