@@ -164,30 +164,26 @@ def _extract(
 
 
 def _image_features(prepared: Prepared, settings: RadiomicsSettings, progress: Progress, workers: int) -> Features:
-    """Compute the features of all images, with as many images in work as there are workers (and one in waiting)."""
+    """Compute the features of all images: this thread filters, and computes too when all other workers are busy.
+
+    No more images than workers lie in memory at a time, and the order of the results is that of the images.
+    """
     total = max(len(image_names(settings)), 1)
-    features: Features = {}
-    with ThreadPoolExecutor(max(workers, 1)) as pool:
-        waiting: list[tuple[str, Future[Features]]] = []
-
-        def collect(most: int) -> None:
-            while len(waiting) > most:
-                name, future = waiting.pop(0)
-                features.update(future.result())
-                progress(min((len(done) + 1) / total, 1.0), f"Computes the features of {name}")
-                done.append(name)
-
-        done: list[str] = []
+    tasks: list[Future[Features]] = []
+    with ThreadPoolExecutor(max(workers - 1, 1)) as pool:
         try:
             for name, values, parameters in _images(prepared, settings):
-                task = pool.submit(_features_of, name, values, prepared, settings.classes, parameters)
-                waiting.append((name, task))
-                collect(workers)
-            collect(0)
+                task = (name, values, prepared, settings.classes, parameters)
+                if sum(not future.done() for future in tasks) < workers - 1:
+                    tasks.append(pool.submit(_features_of, *task))
+                else:
+                    tasks.append(Future())
+                    tasks[-1].set_result(_features_of(*task))
+                progress(min(sum(future.done() for future in tasks) / total, 1.0), f"Computes features of {name}")
+            return {feature: value for future in tasks for feature, value in future.result().items()}
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    return features
 
 
 def _images(prepared: Prepared, settings: RadiomicsSettings) -> Iterator[tuple[str, NDArray[np.generic], Parameters]]:
@@ -209,8 +205,11 @@ def _features_of(
     wanted = [group for group in classes if not group.name.startswith("shape")]
     if not wanted:
         return {}
+    if values.dtype.kind in "iu":
+        values = values.astype(np.int64)  # bin edges beyond the largest value must not overflow a small type
     levels = bin_image(values, region, parameters.bin_width, parameters.bin_count)
     textures = [group.name for group in wanted if group.name in TEXTURE_CLASSES]
+    _check_neighbours(region.shape, textures, parameters)
     found = compute_texture(levels, textures, _texture_settings(prepared, parameters)) if textures else {}
     if any(group.name == "firstorder" for group in wanted):
         volume = float(np.prod(prepared.image.GetSpacing()))
@@ -221,6 +220,18 @@ def _features_of(
         for feature in group.features
         if feature in found[group.name]
     }
+
+
+def _check_neighbours(shape: tuple[int, ...], textures: list[str], parameters: Parameters) -> None:
+    """Refuse a region in which no voxel can have a neighbour at any of the distances."""
+    flat = parameters.force_2d_dimension if parameters.force_2d else -1
+    longest = max(extent for axis, extent in enumerate(shape) if axis != flat)
+    nearest_distance = min(parameters.distances) if {"glcm", "gldm", "ngtdm"} & set(textures) else 1
+    if textures and longest <= nearest_distance:
+        raise InputError(
+            f"Texture needs neighbours {nearest_distance} voxel(s) apart, found a region that extends over {longest} "
+            "voxel(s) in the directions in use: draw a larger region, lower distances or switch force2D off."
+        )
 
 
 def _texture_settings(prepared: Prepared, parameters: Parameters) -> TextureSettings:

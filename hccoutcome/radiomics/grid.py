@@ -111,7 +111,7 @@ def resample_bspline(image: NDArray[np.generic], source: Grid, target: Grid, sca
     for margin in (MARGIN, 4 * MARGIN, max(image.shape)):
         wide = (*(_widened(block[axis], margin, image.shape[axis]) for axis in (0, 1)), slice(0, image.shape[2]))
         values = scale(image[wide])
-        coefficients = _coefficients(values.astype(np.float64), wide, block, image.shape)
+        coefficients = _coefficients(np.array(values, np.float64), wide, block, image.shape)
         if coefficients is not None:
             break
     result = np.zeros(target.size[::-1], values.dtype)
@@ -138,7 +138,7 @@ def _coefficients(
         low, high = block[axis].start - wide[axis].start, wide[axis].stop - block[axis].stop
         at_start, at_end = wide[axis].start == 0, wide[axis].stop == shape[axis]
         lines = array.reshape(math.prod(array.shape[:axis]), array.shape[axis], -1)
-        if lines.shape[1] > 1 and not _filter_lines(lines, at_start, at_end, low, high, np.abs(lines).max()):
+        if lines.shape[1] > 1 and not _filter_lines(lines, at_start, at_end, low, high, max(lines.max(), -lines.min())):
             return None
         keep = [slice(None)] * 3
         keep[axis] = slice(low, array.shape[axis] - high)

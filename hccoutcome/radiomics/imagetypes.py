@@ -99,6 +99,7 @@ def _laplacian(prepared: Prepared, parameters: Parameters) -> Named:
     for sigma in parameters.sigma:
         if (size >= np.ceil(sigma / spacing) + 1).all():
             laplacian = sitk.LaplacianRecursiveGaussianImageFilter()
+            laplacian.SetNumberOfThreads(1)  # the caller decides how many threads work
             laplacian.SetNormalizeAcrossScale(True)
             laplacian.SetSigma(float(sigma))
             yield _laplacian_name(sigma), _inside(laplacian.Execute(prepared.image), prepared.box)
@@ -122,6 +123,7 @@ def _gradient(prepared: Prepared, parameters: Parameters) -> Named:
     image.SetSpacing(prepared.image.GetSpacing())
     image.SetDirection(prepared.image.GetDirection())
     gradient = sitk.GradientMagnitudeImageFilter()
+    gradient.SetNumberOfThreads(1)
     gradient.SetUseImageSpacing(parameters.gradient_use_spacing)
     inner = tuple(
         slice(part.start - wide.start, part.stop - wide.start) for part, wide in zip(prepared.box, block, strict=True)
