@@ -129,20 +129,35 @@ def load_settings(name_or_path: str | Path) -> RadiomicsSettings:
         raise InputError(
             f"There is no parameter file '{text}': give a path or a shipped name, {nearest(text, shipped)}."
         )
-    return RadiomicsSettings.from_dict(_read(path))
+    return parse_settings(_read(path), path.name)
 
 
-def _read(path: Path) -> Any:
+def parse_settings(text: str, name: str = "parameters.yaml") -> RadiomicsSettings:
+    """Return the settings in the text of a PyRadiomics parameter file.
+
+    Args:
+        text: YAML, or JSON where the name says so.
+        name: the file's name, for messages.
+
+    Raises:
+        InputError: it is not YAML or JSON, or something in it is wrong.
+    """
+    try:
+        # The loader is a SafeLoader.
+        raw = json.loads(text) if name.lower().endswith(".json") else yaml.load(text, Loader=_Yaml12Loader)  # noqa: S506
+    except (yaml.YAMLError, json.JSONDecodeError) as error:
+        where = " ".join(str(error).split())
+        raise InputError(f"The parameter file '{name}' cannot be read ({where}): mend its syntax.") from error
+    return RadiomicsSettings.from_dict(raw)
+
+
+def _read(path: Path) -> str:
     if path.suffix.lower() not in (".yaml", ".yml", ".json"):
         raise InputError(f"A parameter file ends with .yaml, .yml or .json, found '{path.name}': rename it.")
     try:
-        text = path.read_text(encoding="utf-8")
-        if path.suffix.lower() == ".json":
-            return json.loads(text)
-        return yaml.load(text, Loader=_Yaml12Loader)  # noqa: S506 (a SafeLoader)
-    except (yaml.YAMLError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        where = " ".join(str(error).split())
-        raise InputError(f"The parameter file '{path.name}' cannot be read ({where}): mend its syntax.") from error
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"The parameter file '{path.name}' is not UTF-8 text: save it so.") from error
 
 
 class _Yaml12Loader(yaml.SafeLoader):
