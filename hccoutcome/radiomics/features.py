@@ -189,5 +189,9 @@ RETIRED: dict[str, dict[str, str]] = {
     },
 }
 
-# IBSI's value is another one by definition: kurtosis there is the excess over 3.
-DEVIATES = {"firstorder": {"Kurtosis": "PyRadiomics does not subtract 3"}}
+# Where IBSI's value is another one because PyRadiomics defines the feature otherwise.
+_AXIS = "PyRadiomics divides the covariance of the voxels by their number n, the reference values by n - 1"
+DEVIATES: dict[str, dict[str, str]] = {
+    "firstorder": {"Kurtosis": "PyRadiomics does not subtract 3"},
+    "shape": dict.fromkeys(("LeastAxisLength", "MajorAxisLength", "MinorAxisLength"), _AXIS),
+}

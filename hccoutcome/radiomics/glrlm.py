@@ -1,4 +1,8 @@
-"""Grey level run length matrix: straight runs of equal voxels along each direction (Galloway 1975; IBSI 1, 3.7)."""
+"""Grey level run length matrix: straight runs of equal voxels along each direction (Galloway 1975; IBSI 1, 3.7).
+
+Where no straight line holds two voxels every feature is NaN, as in PyRadiomics, but for RunEntropy and RunVariance,
+which are 0 there when all directions are merged into one matrix.
+"""
 
 from __future__ import annotations
 

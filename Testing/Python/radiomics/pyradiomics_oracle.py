@@ -1,0 +1,134 @@
+"""PyRadiomics as the oracle of the feature classes, random regions to ask it about, and how near is equal."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from hccoutcome.radiomics.classes import WEIGHTING_NORMS, TextureSettings
+
+RELATIVE = 1e-9
+ABSOLUTE = 1e-12
+
+_CLASSES = {
+    "firstorder": ("firstorder", "RadiomicsFirstOrder"),
+    "glcm": ("glcm", "RadiomicsGLCM"),
+    "gldm": ("gldm", "RadiomicsGLDM"),
+    "glrlm": ("glrlm", "RadiomicsGLRLM"),
+    "glszm": ("glszm", "RadiomicsGLSZM"),
+    "ngtdm": ("ngtdm", "RadiomicsNGTDM"),
+    "shape": ("shape", "RadiomicsShape"),
+    "shape2D": ("shape2D", "RadiomicsShape2D"),
+}
+
+
+@dataclass(frozen=True)
+class Region:
+    """An image and a mask, cropped to the mask, with spacing in mm; all axes (z, y, x)."""
+
+    image: NDArray[np.generic]
+    mask: NDArray[np.bool_]
+    spacing: tuple[float, float, float]
+
+
+def ask_pyradiomics(name: str, region: Region, **settings: Any) -> tuple[dict[str, float], Any]:
+    """Return all features of a class, also those off by default, and PyRadiomics' own object; skip without it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pytest.importorskip("radiomics", reason="PyRadiomics, the oracle, is not installed")
+        import importlib
+
+        logging.getLogger("radiomics").setLevel(logging.CRITICAL + 1)
+        module, class_name = _CLASSES[name]
+        image = sitk.GetImageFromArray(region.image)
+        image.SetSpacing([float(step) for step in region.spacing[::-1]])
+        mask = sitk.GetImageFromArray(region.mask.astype(np.uint8))
+        mask.CopyInformation(image)
+        extractor = getattr(importlib.import_module(f"radiomics.{module}"), class_name)(image, mask, **settings)
+        for feature in extractor.featureNames:
+            extractor.enableFeatureByName(feature)
+        return {feature: float(value) for feature, value in extractor.execute().items()}, extractor
+
+
+def assert_same_features(
+    ours: dict[str, float], theirs: dict[str, float], left_to_rounding: frozenset[str] | set[str] = frozenset()
+) -> None:
+    """Fail unless both have the same names and every value agrees to 1e-9, or to 1e-12 near zero."""
+    assert set(ours) == set(theirs)
+    wrong = {
+        name: (ours[name], theirs[name])
+        for name in ours
+        if name not in left_to_rounding
+        and not (np.isnan(ours[name]) and np.isnan(theirs[name]))
+        and not abs(ours[name] - theirs[name]) <= max(ABSOLUTE, RELATIVE * abs(theirs[name]))
+    }
+    assert not wrong, f"(ours, PyRadiomics'): {wrong}"
+
+
+def crop(image: NDArray[np.generic], mask: NDArray[np.bool_], spacing: tuple[float, float, float]) -> Region:
+    places = np.argwhere(mask)
+    box = tuple(slice(low, high + 1) for low, high in zip(places.min(axis=0), places.max(axis=0), strict=True))
+    return Region(image[box].copy(), mask[box].copy(), spacing)
+
+
+@st.composite
+def regions(draw: st.DrawFn) -> Region:
+    """Random regions of two voxels or more: slabs, lines, dust, holes, solid boxes; few levels to many, any sign."""
+    shape = tuple(draw(st.lists(st.integers(1, 8), min_size=3, max_size=3)))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    kind = draw(st.sampled_from(("box", "dust", "dense", "hollow", "diagonal", "two parts")))
+    mask = np.zeros(shape, np.bool_)
+    if kind == "box":
+        mask[:] = True
+    elif kind in ("dust", "dense"):
+        mask = rng.random(shape) < (0.25 if kind == "dust" else 0.8)
+    elif kind == "hollow":
+        mask[:] = True
+        mask[tuple(slice(1, -1) for _ in shape)] = False
+    elif kind == "diagonal":
+        for step in range(min(shape)):
+            mask[step, step, min(2 * step, shape[2] - 1)] = True
+    else:
+        mask[0, 0, :2] = mask[-1, -1, -2:] = True
+    if mask.sum() < 2:
+        mask = np.ones((1, 2, 2), np.bool_)
+    scale = draw(st.sampled_from((0.0, 3.0, 30.0, 300.0)))
+    image = rng.normal(size=mask.shape) * scale + draw(st.sampled_from((0.0, -80.0, 1000.0)))
+    image = image.astype(draw(st.sampled_from((np.float64, np.float32, np.int16))))
+    spacing = tuple(draw(st.sampled_from((0.7, 1.0, 2.5))) for _ in range(3))
+    return crop(image, mask, spacing)
+
+
+@st.composite
+def texture_settings(draw: st.DrawFn, region: Region) -> tuple[TextureSettings, dict[str, Any]]:
+    """Settings for the region, for the engine and for PyRadiomics; both look beyond a single voxel."""
+    ours = TextureSettings(
+        spacing_zyx=region.spacing,
+        distances=draw(st.sampled_from(((1,), (1,), (2,), (1, 2), (1, 3)))),
+        weighting_norm=draw(st.sampled_from((None, *WEIGHTING_NORMS))),
+        symmetrical_glcm=draw(st.booleans()),
+        gldm_a=draw(st.integers(0, 2)),
+        force_2d=draw(st.booleans()),
+        force_2d_dimension=draw(st.integers(0, 2)),
+    )
+    in_plane = np.delete(region.mask.shape, ours.force_2d_dimension) if ours.force_2d else region.mask.shape
+    # PyRadiomics stops where no neighbour can be in the box.
+    if max(in_plane) <= min(ours.distances):
+        ours = TextureSettings(spacing_zyx=region.spacing)
+    theirs = {
+        "distances": list(ours.distances),
+        "weightingNorm": ours.weighting_norm,
+        "symmetricalGLCM": ours.symmetrical_glcm,
+        "gldm_a": ours.gldm_a,
+        "force2D": ours.force_2d,
+        "force2Ddimension": ours.force_2d_dimension,
+    }
+    return ours, theirs

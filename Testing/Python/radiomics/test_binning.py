@@ -1,0 +1,50 @@
+"""Grey levels against numpy's own placing in PyRadiomics' edges, and against PyRadiomics."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hccoutcome.radiomics.binning import bin_edges, bin_image, bin_values
+
+TYPES = (np.float64, np.float32, np.int16, np.uint8)
+
+
+@settings(max_examples=120, deadline=None, derandomize=True)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    kind=st.sampled_from(TYPES),
+    spread=st.sampled_from((0, 0.01, 5, 100)),
+    bin_width=st.sampled_from((0.1, 0.3, 1.7, 5, 25, 25.0)),
+    bin_count=st.sampled_from((None, None, 1, 2, 16, 64)),
+    whole=st.booleans(),
+)
+def test_levels_equal_pyradiomics(seed, kind, spread, bin_width, bin_count, whole) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        operations = pytest.importorskip("radiomics.imageoperations", reason="PyRadiomics is not installed")
+    values = np.random.default_rng(seed).normal(loc=100, scale=spread, size=(3, 4, 5))
+    values = np.clip(np.round(values / 5) * 5 if whole else values, 0, 255).astype(kind)
+    mask = np.ones(values.shape, np.bool_)
+    mask[0, 0] = False
+    expected, _ = operations.binImage(values, mask, binWidth=bin_width, binCount=bin_count)
+    assert (bin_image(values, mask, bin_width, bin_count) == expected).all()
+
+
+def test_bins_start_at_whole_multiples_of_the_width() -> None:
+    assert bin_edges(np.float64(54), np.float64(166)).tolist() == [50, 75, 100, 125, 150, 175, 200]
+    assert bin_values(np.array([54.0, 74.999, 75.0, 166.0])).tolist() == [1, 1, 2, 5]
+
+
+def test_a_bin_number_puts_the_largest_value_in_the_top_bin() -> None:
+    assert bin_values(np.arange(10.0), bin_count=3).tolist() == [1, 1, 1, 2, 2, 2, 3, 3, 3, 3]
+
+
+def test_every_value_is_placed_as_numpy_places_it_among_the_edges() -> None:
+    values = np.random.default_rng(0).normal(size=5000) * 100
+    edges = bin_edges(values.min(), values.max(), 0.7)
+    assert (bin_values(values, 0.7) == np.digitize(values, edges)).all()
