@@ -12,7 +12,6 @@ Qt = QtCore.Qt
 QUrl = QtCore.QUrl
 QIcon = QtGui.QIcon
 QDesktopServices = QtGui.QDesktopServices
-QFileDialog = QtWidgets.QFileDialog
 QListWidgetItem = QtWidgets.QListWidgetItem
 QTableWidgetItem = QtWidgets.QTableWidgetItem
 QHeaderView = QtWidgets.QHeaderView
@@ -33,6 +32,15 @@ QComboBox = strict(QtWidgets.QComboBox)
 QListWidget = strict(QtWidgets.QListWidget)
 QTableWidget = strict(QtWidgets.QTableWidget)
 QProgressBar = strict(QtWidgets.QProgressBar)
+
+
+class QFileDialog:
+    """PythonQt gives the path alone where PySide6 gives path and filter."""
+
+    @staticmethod
+    def getOpenFileName(parent: Any, title: str, folder: str, filters: str) -> str:
+        return QtWidgets.QFileDialog.getOpenFileName(parent, title, folder, filters)[0]
+
 
 _PLAIN = {
     cls.__name__: cls
@@ -91,8 +99,8 @@ _OF_THE_LOADER = {"buddy"}
 def _check_properties(element: ElementTree.Element, cls: type) -> None:
     """Refuse a property that the widget does not have: Qt itself would only make a dynamic one of it."""
     for prop in element.findall("property"):
-        known = cls.staticMetaObject.indexOfProperty(prop.get("name")) >= 0
-        if not known and prop.get("stdset") != "0" and prop.get("name") not in _OF_THE_LOADER:
+        known = prop.get("name") in cls.PROPERTIES | _OF_THE_LOADER
+        if not known and prop.get("stdset") != "0":
             raise AttributeError(f"{element.get('class')} has no property '{prop.get('name')}'")
 
 

@@ -52,11 +52,11 @@ class RegionsPanel:
     """Which region each segment of the segmentation is.
 
     Signals:
-        changed(region by segment identifier).
+        changed(region by segment identifier), segments_changed() where segments came, went or got another name.
     """
 
     def __init__(self, table: Any) -> None:
-        self.changed = Signal()
+        self.changed, self.segments_changed = Signal(), Signal()
         self._table = table
         self._segments: list[tuple[str, str]] = []
         self._regions: dict[str, str] = {}
@@ -96,11 +96,9 @@ class RegionsPanel:
         if node is not None:
             segmentation = node.GetSegmentation()
             events = (segmentation.SegmentAdded, segmentation.SegmentRemoved, segmentation.SegmentModified)
-            tags = [segmentation.AddObserver(event, lambda caller, name: self._on_segments()) for event in events]
+            announce = self.segments_changed.emit
+            tags = [segmentation.AddObserver(event, lambda caller, name: announce()) for event in events]
             self._observed = (node, tags)
-
-    def _on_segments(self) -> None:
-        self.show(self._observed[0], self._regions)
 
     def _fill(self) -> None:
         self._table.setRowCount(len(self._segments))

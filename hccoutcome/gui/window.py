@@ -15,7 +15,8 @@ from hccoutcome.gui.rules import Chosen, Needs, guess_phases, ready, summary
 from hccoutcome.gui.work import CaseAnalysis
 from hccoutcome.scene.display import show_table
 from hccoutcome.scene.inputs import SceneCase
-from hccoutcome.scene.parameters import NOT_STATED, PHASES, CaseState
+from hccoutcome.scene.nodes import MODALITY
+from hccoutcome.scene.parameters import MODALITY_CHOICES, NOT_STATED, PHASES, CaseState
 
 POLL_MILLISECONDS = 100
 
@@ -60,6 +61,7 @@ class CaseWindow:
 
     def _connect(self) -> None:
         self.regions.changed.connect(lambda regions: self._write("regions", regions))
+        self.regions.segments_changed.connect(self.refresh)
         self.clinical.changed.connect(lambda record: self._write("clinical", record))
         if self.models is not None:
             self.models.changed.connect(lambda names: setattr(self._state, self._field, names))
@@ -123,6 +125,9 @@ class CaseWindow:
         for phase, identifier in guess_phases({node.GetID(): node.GetName() for node in volumes}).items():
             if phase in PHASES and getattr(case, phase) is None:
                 setattr(case, phase, scene.GetNodeByID(identifier))
+        known = {getattr(case, phase).GetAttribute(MODALITY) for phase in PHASES if getattr(case, phase) is not None}
+        if case.modality == NOT_STATED and len(known) == 1 and known <= set(MODALITY_CHOICES):
+            case.modality = known.pop()
 
     def scene_case(self) -> SceneCase:
         """Return the case as chosen."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from hccoutcome.errors import HCCError, InputError
@@ -14,10 +15,15 @@ from hccoutcome.gui.compat import worker_environment, worker_python
 from hccoutcome.gui.runner import Failed, JobRunner
 from hccoutcome.gui.signals import Signal
 from hccoutcome.scene.build import add_findings
-from hccoutcome.scene.inputs import SceneCase, case_nodes, write_case
+from hccoutcome.scene.inputs import SceneCase, case_nodes, nodes_to_draw, write_case
 from hccoutcome.scene.nodes import CaseNodes
 
 REPORT_FILE = "report.html"
+
+
+def worker_command() -> tuple[str, ...]:
+    """Return the command of the worker, to which the job's folder is added."""
+    return (worker_python(), "-m", "hccoutcome.worker")
 
 
 class CaseAnalysis:
@@ -27,8 +33,8 @@ class CaseAnalysis:
         progressed(fraction, message), finished(findings, nodes), failed(message), cancelled().
     """
 
-    def __init__(self, command: Sequence[str] | None = None) -> None:
-        """Take the command of the worker, to which the job's folder is added; by default this package's own."""
+    def __init__(self, command: Callable[[], Sequence[str]] = worker_command) -> None:
+        """Take what names the worker's command; it is asked at each start."""
         self.progressed, self.finished, self.failed, self.cancelled = Signal(), Signal(), Signal(), Signal()
         self.findings: Findings | None = None
         self.nodes: CaseNodes | None = None
@@ -119,18 +125,18 @@ class CaseAnalysis:
         from hccoutcome.report.html import write_report
         from hccoutcome.scene.render import case_pictures
 
-        if self.findings is None or self.nodes is None:
+        if self.findings is None or self._case is None:
             raise InputError("There is nothing to report yet: analyse a case first.")
         folder = (
             Path(tempfile.mkdtemp(prefix="hcc-report-")) if self._out is None else self._out / self.findings.case_id
         )
         path = folder / REPORT_FILE
-        write_report(path, self.findings, case_pictures(self.nodes))
+        with nodes_to_draw(self._case) as nodes:
+            write_report(path, self.findings, case_pictures(nodes))
         return path
 
     def _new_runner(self) -> JobRunner:
-        command = self._command or (worker_python(), "-m", "hccoutcome.worker")
-        runner = JobRunner(command, worker_environment())
+        runner = JobRunner(self._command(), worker_environment())
         runner.progressed.connect(self.progressed.emit)
         runner.finished.connect(self._on_finished)
         runner.failed.connect(self._on_failed)
@@ -140,7 +146,9 @@ class CaseAnalysis:
     def _on_finished(self, path: Path) -> None:
         try:
             self.findings = Findings.from_json(json.loads(path.read_text(encoding="utf-8")))
-            self.nodes = add_findings(self.findings, case_nodes(self._case))
+            # The user's own volumes carry no marks, so they are not among what add_findings finds again.
+            nodes = case_nodes(self._case)
+            self.nodes = replace(nodes, findings=add_findings(self.findings, nodes).findings)
         finally:
             self._clean()
         self.finished.emit(self.findings, self.nodes)

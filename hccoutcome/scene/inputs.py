@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ import slicer
 from hccoutcome.case import CaseFiles, ImageFile, MaskFile, Modality
 from hccoutcome.errors import InputError
 from hccoutcome.imaging.geometry import same_geometry
-from hccoutcome.scene.build import SYNTHETIC
-from hccoutcome.scene.exchange import image_from_node, mask_from_segment
-from hccoutcome.scene.nodes import CaseNodes, find_case_nodes
+from hccoutcome.scene.appearance import appearance
+from hccoutcome.scene.exchange import image_from_node, mask_from_segment, segment_from_mask
+from hccoutcome.scene.nodes import SYNTHETIC, CaseNodes, find_case_nodes
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def write_case(case: SceneCase, folder: Path) -> CaseFiles:
         },
         clinical=dict(case.clinical),
         modality=case.modality,
-        synthetic=any(map(is_synthetic, case.volumes.values())),
+        synthetic=any(volume.GetAttribute(SYNTHETIC) for volume in case.volumes.values()),
     )
 
 
@@ -81,15 +82,33 @@ def case_nodes(case: SceneCase) -> CaseNodes:
     )
 
 
-def is_synthetic(volume: slicer.vtkMRMLScalarVolumeNode) -> bool:
-    """Whether a volume belongs to a patient that this extension has marked as synthetic."""
-    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
-    item = hierarchy.GetItemByDataNode(volume)
-    while item not in (0, hierarchy.GetSceneItemID()):
-        if hierarchy.GetItemName(item).endswith(SYNTHETIC):
-            return True
-        item = hierarchy.GetItemParent(item)
-    return False
+@contextmanager
+def nodes_to_draw(case: SceneCase) -> Iterator[CaseNodes]:
+    """Yield the nodes of a case with its segments united and named by region, as pictures want them.
+
+    The user's own segmentation may name its segments in any way; the one that is yielded is gone afterwards.
+    """
+    nodes = case_nodes(case)
+    if not case.segments or not case.volumes:
+        yield replace(nodes, segmentations=())
+        return
+    drawn = slicer.vtkMRMLSegmentationNode()
+    drawn.SetHideFromEditors(True)
+    slicer.mrmlScene.AddNode(drawn)
+    try:
+        drawn.CreateDefaultDisplayNodes()
+        grid = next(iter(case.volumes.values()))
+        drawn.SetReferenceImageGeometryParameterFromVolumeNode(grid)
+        for region, segments in case.segments.items():
+            own = case.segmentation.GetSegmentation().GetSegment(segments[0])
+            segment = segment_from_mask(_region(case, segments, grid), own.GetName())
+            segment.SetColor(*own.GetColor())
+            drawn.GetSegmentation().AddSegment(segment, region)
+            drawn.GetDisplayNode().SetSegmentOpacity3D(region, appearance(region).opacity)
+        yield replace(nodes, segmentations=(drawn,))
+    finally:
+        slicer.mrmlScene.RemoveNode(drawn.GetDisplayNode())
+        slicer.mrmlScene.RemoveNode(drawn)
 
 
 def _image(volume: slicer.vtkMRMLScalarVolumeNode) -> sitk.Image:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import importlib.util
 import os
@@ -28,6 +29,10 @@ class qSlicerApplication(qt.QApplication):
     startupCompleted = Signal()
     SIGNATURES = frozenset({"startupCompleted()"})
 
+    def applicationLogic(self) -> Any:
+        """qSlicerCoreApplication.h; on the host, the logic that hccoutcome.scene.host keeps."""
+        return slicer.hcc_host[0]
+
 
 def _i18n() -> types.ModuleType:
     """slicer.i18n without a translation loaded."""
@@ -37,10 +42,18 @@ def _i18n() -> types.ModuleType:
     return module
 
 
+def _keep_true_and_false() -> None:
+    """Hold many references to True and False: PySide6 gives up some that it never had (counted until 3.11)."""
+    for value in (True, False):
+        for _ in range(100_000):
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(value))
+
+
 def start() -> Any:
     """Make ``slicer``, ``qt`` and ``ctk`` look as they do inside the application; return the scene. Once a process."""
     scene = start_host()
     if not hasattr(slicer, "app"):
+        _keep_true_and_false()
         slicer.app = qSlicerApplication(["standin"])
         importlib.import_module("ctk")
         from standin import parameternode, qmrml, scripted

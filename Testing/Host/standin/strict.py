@@ -61,9 +61,10 @@ def connect(self: Any, signature: str, slot: Callable[..., None]) -> bool:
         raise TypeError(f"{slot!r} is not callable")
     signal, count = _signal(self, signature)
 
-    def call(*arguments: Any) -> None:
-        slot(*arguments[:count])
-
+    # PySide6 looks at how many arguments a slot takes.
+    call = (lambda: slot(), lambda a: slot(a), lambda a, b: slot(a, b), None, lambda a, b, c, d: slot(a, b, c, d))[
+        count
+    ]
     signal.connect(call)
     self._connections.append((signature, slot, signal, call))
     return True
@@ -106,6 +107,7 @@ def strict(base: type) -> type:
         name = meta.property(index).name()
         if name.isidentifier() and name not in _VIRTUAL:
             namespace[name] = _property(base, name)
+    namespace["PROPERTIES"] = frozenset(meta.property(index).name() for index in range(meta.propertyCount()))
     namespace["name"] = namespace["objectName"]
     return type(base)(base.__name__, (base,), namespace)
 
@@ -113,4 +115,6 @@ def strict(base: type) -> type:
 def own(cls: type) -> type:
     """Class decorator for stand-ins written in Python: gives the class a ``connect`` of its own."""
     cls.connect, cls.disconnect = connect, disconnect
+    added = {name for name, value in vars(cls).items() if type(value) is QtCore.Property}
+    cls.PROPERTIES = cls.PROPERTIES | added
     return cls

@@ -1,14 +1,512 @@
-"""The three windows on the stand-in: built, filled in, ready or not, running, cancelled, closed."""
+"""The three windows on the stand-in: built, filled in, ready or not, running, cancelled, closed, switched."""
 
 from __future__ import annotations
 
-import pytest
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
 
+import numpy as np
+import psutil
+import pytest
+import SimpleITK as sitk
+
+from hccoutcome.case import Case
+from hccoutcome.gui import work
+
+ROOT = Path(__file__).resolve().parents[3]
 MODULES = ("HCCHabitat", "HCCResponse", "HCCSurvival")
 
 
+@pytest.fixture
+def fake_worker(monkeypatch):
+    """A worker that answers at once; ``fake_worker("slow")`` and the like change its manners."""
+    command = (sys.executable, str(Path(__file__).with_name("fake_worker.py")))
+    monkeypatch.setattr(work.CaseAnalysis.__init__, "__defaults__", (lambda: command,))
+    return lambda mode: monkeypatch.setenv("FAKE_WORKER", mode)
+
+
+def box_mask(*corners):
+    array = np.zeros((12, 24, 24), np.uint8)
+    array[tuple(slice(low, high) for low, high in corners)] = 1
+    return sitk.GetImageFromArray(array)
+
+
+@pytest.fixture
+def case():
+    """A small case of two phases with tumour and liver, and half a record."""
+    images = {
+        phase: sitk.GetImageFromArray(np.random.default_rng(seed).normal(80, 10, (12, 24, 24)).astype(np.int16))
+        for seed, phase in enumerate(("arterial", "portal"))
+    }
+    masks = {
+        "tumor": (box_mask((3, 9), (6, 14), (6, 14)),),
+        "liver": (box_mask((1, 11), (2, 22), (2, 22)),),
+    }
+    return Case("P001", images, masks, {"vascular_invasion": 1.0, "tumor_diameter": 5.0}, "CT")
+
+
+@pytest.fixture
+def case_nodes(scene, case):
+    from hccoutcome.scene.build import add_case
+
+    return add_case(case)
+
+
+def fill_in(widget, nodes):
+    """Choose a case in a window as a user does: by its widgets."""
+    ui = widget.window.ui
+    ui.caseIdEdit.text = "P001"
+    ui.guessButton.click()
+    ui.segmentationSelector.setCurrentNode(nodes.segmentations[0])
+    if widget.window.models is not None:
+        tick(ui, 0)
+
+
+def tick(ui, row, on=True):
+    import qt
+
+    ui.modelsList.item(row).setCheckState(qt.Qt.Checked if on else qt.Qt.Unchecked)
+
+
+def type_value(ui, title, text):
+    """Type a value into the row of a variable."""
+    for row in range(ui.clinicalTable.rowCount):
+        if ui.clinicalTable.item(row, 0).text() == title:
+            ui.clinicalTable.item(row, 1).setText(text)
+            return
+    raise AssertionError(f"there is no row {title}")
+
+
+def state_of(widget):
+    return widget.logic.getParameterNode()
+
+
+# --- built --------------------------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize("name", MODULES)
-def test_the_module_loads_and_its_window_is_built(name, open_module):
+def test_the_module_loads_and_its_window_is_built(name, application, open_module):
+    import slicer
+
+    ui = open_module(name).window.ui
+    assert (ui.applyButton.text, ui.applyButton.enabled) == ("Apply", False)
+    parent = getattr(slicer.modules, name.lower())
+    assert parent.title and parent.helpText and parent.acknowledgementText and parent.contributors
+    assert parent.categories == ["Quantification"]
+    assert "not a medical device" in parent.helpText
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_ui_file_is_complete(name):
+    root = ElementTree.parse(ROOT / name / "Resources" / "UI" / f"{name}.ui").getroot()
+    widgets = {element.get("name"): element for element in root.iter("widget")}
+    controls = {
+        key: element
+        for key, element in widgets.items()
+        if element.get("class") not in ("QLabel", "qMRMLWidget", "ctkCollapsibleButton", "QProgressBar")
+    }
+    for key, element in controls.items():
+        assert element.find("property[@name='toolTip']/string") is not None, f"{key} has no tooltip"
+    connected = {element.findtext("receiver") for element in root.iter("connection")}
+    assert connected == {key for key, element in widgets.items() if element.get("class") == "qMRMLNodeComboBox"}
+    assert {element.text for element in root.iter("tabstop")} == set(controls)
+
+
+# --- widgets and state --------------------------------------------------------------------------------------------
+
+
+def test_widgets_write_the_state_and_the_state_writes_the_widgets(open_module, case_nodes):
+    widget = open_module("HCCSurvival")
+    ui, state = widget.window.ui, state_of(widget)
+    ui.caseIdEdit.text = "P002"
+    ui.modalityBox.setCurrentIndex(1)
+    ui.arterialSelector.setCurrentNode(case_nodes.images["arterial"])
+    ui.segmentationSelector.setCurrentNode(case_nodes.segmentations[0])
+    type_value(ui, "Albumin", "41")
+    tick(ui, 0)
+    ui.outputFolder.currentPath = "/results"
+    assert (state.case.case_id, state.case.modality) == ("P002", "CT")
+    assert state.case.arterial is case_nodes.images["arterial"]
+    assert dict(state.case.regions) == {"tumor": "tumor", "liver": "liver"}
+    assert dict(state.case.clinical) == {"alb": "41"}
+    assert list(state.survival_models) == ["radscore-tace-ct"]
+    assert state.output_folder == "/results"
+
+    state.case.case_id, state.case.modality, state.case.arterial = "P003", "MR", None
+    state.case.regions = {"tumor": "", "liver": "liver"}
+    state.case.clinical = {"alb": "39"}
+    state.survival_models = []
+    state.output_folder = ""
+    assert (ui.caseIdEdit.text, ui.modalityBox.currentText) == ("P003", "MR")
+    assert ui.arterialSelector.currentNode() is None
+    assert ui.regionsTable.cellWidget(0, 1).currentText == "not used"
+    assert "39" in {ui.clinicalTable.item(row, 1).text() for row in range(ui.clinicalTable.rowCount)}
+    assert ui.modelsList.item(0).checkState().value == 0
+    assert ui.outputFolder.currentPath == ""
+
+
+def test_a_chosen_region_is_kept_and_new_segments_are_guessed(open_module, case_nodes):
+    import slicer
+
+    widget = open_module("HCCSurvival")
+    ui = widget.window.ui
+    segmentation = case_nodes.segmentations[0]
+    ui.segmentationSelector.setCurrentNode(segmentation)
+    ui.regionsTable.cellWidget(0, 1).setCurrentIndex(0)
+    segmentation.GetSegmentation().AddEmptySegment("more", "Lesion 2")
+    assert dict(state_of(widget).case.regions) == {"tumor": "", "liver": "liver", "more": "tumor"}
+    assert ui.regionsTable.rowCount == 3
+    segmentation.GetSegmentation().RemoveSegment("more")
+    assert ui.regionsTable.rowCount == 2
+    ui.segmentationSelector.setCurrentNode(None)
+    assert ui.regionsTable.rowCount == 0
+    slicer.mrmlScene.RemoveNode(segmentation)
+
+
+def test_guessing_leaves_alone_what_was_chosen(open_module, case_nodes):
+    widget = open_module("HCCResponse")
+    ui = widget.window.ui
+    ui.portalSelector.setCurrentNode(case_nodes.images["arterial"])
+    ui.guessButton.click()
+    assert ui.portalSelector.currentNode() is case_nodes.images["arterial"]
+    assert ui.arterialSelector.currentNode() is case_nodes.images["arterial"]
+
+
+def test_the_modality_that_the_volumes_carry_is_taken(open_module, case_nodes):
+    widget = open_module("HCCResponse")
+    widget.window.ui.guessButton.click()
+    assert widget.window.ui.modalityBox.currentText == "CT"
+
+
+def test_a_record_is_read_from_a_file(open_module, monkeypatch, tmp_path):
+    import qt
+
+    widget = open_module("HCCSurvival")
+    path = tmp_path / "record.json"
+    path.write_text('{"clinical": {"albumin": {"value": 4.1, "unit": "g/dL"}, "age": 61}}')
+    monkeypatch.setattr(qt.QFileDialog, "getOpenFileName", staticmethod(lambda *words: str(path)))
+    widget.window.ui.readRecordButton.click()
+    assert dict(state_of(widget).case.clinical) == {"alb": "4.1 g/dL", "age": "61"}
+    path.write_text('{"shoe size": 43}')
+    widget.window.ui.readRecordButton.click()
+    assert widget.window.ui.clinicalMessage.text.startswith("'shoe size' is not a known clinical variable")
+    assert dict(state_of(widget).case.clinical) == {"alb": "4.1 g/dL", "age": "61"}
+
+
+def test_the_variables_of_the_ticked_models_stand_first(open_module):
+    ui = open_module("HCCResponse").window.ui
+    assert ui.clinicalTable.item(0, 0).text() == "Age"
+    tick(ui, 0)
+    assert [ui.clinicalTable.item(row, 0).text() for row in range(2)] == [
+        "Macrovascular invasion",
+        "Diameter of the largest tumour",
+    ]
+    assert ui.clinicalTable.item(0, 0).font().bold()
+    assert not ui.clinicalTable.item(2, 0).font().bold()
+
+
+# --- ready or not -------------------------------------------------------------------------------------------------
+
+
+def test_apply_waits_with_a_reason_until_all_is_there(open_module, case_nodes):
+    widget = open_module("HCCSurvival")
+    ui = widget.window.ui
+    assert (ui.applyButton.enabled, ui.readyLabel.text) == (False, "Choose at least one model.")
+    tick(ui, 0)
+    assert ui.readyLabel.text == "Choose the volume of the arterial phase or the portal venous phase."
+    assert ui.applyButton.toolTip == ui.readyLabel.text
+    ui.portalSelector.setCurrentNode(case_nodes.images["portal"])
+    assert ui.readyLabel.text == "Say which segment is the region 'tumor'."
+    ui.segmentationSelector.setCurrentNode(case_nodes.segmentations[0])
+    assert (ui.applyButton.enabled, ui.readyLabel.text) == (True, "")
+    type_value(ui, "Albumin", "a lot")
+    assert not ui.applyButton.enabled
+    assert "a lot" in ui.clinicalMessage.text
+    type_value(ui, "Albumin", "")
+    ui.caseIdEdit.text = "Mr X"
+    assert "found 'Mr X': rename it" in ui.readyLabel.text
+
+
+def test_a_removed_segment_or_volume_makes_it_not_ready_again(open_module, case_nodes):
+    import slicer
+
+    widget = open_module("HCCHabitat")
+    ui = widget.window.ui
+    fill_in(widget, case_nodes)
+    assert ui.applyButton.enabled
+    case_nodes.segmentations[0].GetSegmentation().RemoveSegment("tumor")
+    assert ui.readyLabel.text == "Say which segment is the region 'tumor'."
+    slicer.mrmlScene.RemoveNode(case_nodes.images["arterial"])
+    slicer.mrmlScene.RemoveNode(case_nodes.images["portal"])
+    assert ui.readyLabel.text.startswith("Choose the volume of the phase before contrast or")
+
+
+# --- running ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["HCCResponse", "HCCSurvival"])
+def test_apply_brings_scores_into_the_window_and_the_scene(name, open_module, case_nodes, fake_worker, until):
     widget = open_module(name)
+    ui = widget.window.ui
+    fill_in(widget, case_nodes)
+    if name == "HCCResponse":
+        type_value(ui, "Diameter of the largest tumour", "5")
+    ui.applyButton.click()
+    assert ui.applyButton.text == "Cancel"
+    until(lambda: ui.applyButton.text == "Apply")
+    model = next(iter(widget.window.models.models))
+    assert [ui.resultsTable.item(0, column).text() for column in range(3)] == [
+        f"Title of {model}",
+        "0.5 (score)",
+        "Use with care",
+    ]
+    assert ui.detailsLabel.text == "survival. Use with care. The image is not of the arterial phase. A paper."
+    assert ui.messageLabel.text.startswith("Done: ")
+    assert widget.logic.analysis.nodes.findings["results"].GetName() in [
+        ui.tableBox.itemText(index) for index in range(ui.tableBox.count)
+    ]
+    assert widget.logic.analysis.findings.provenance["masks"] == ["liver", "tumor"]
+
+
+def test_the_habitat_window_computes_features_and_shows_the_quality_table(open_module, case_nodes, fake_worker, until):
+    widget = open_module("HCCHabitat")
+    ui = widget.window.ui
+    fill_in(widget, case_nodes)
+    ui.parameterFileBox.setCurrentIndex(2)
+    ui.applyButton.click()
+    until(lambda: ui.applyButton.text == "Apply")
+    assert ui.messageLabel.text == "Done: 2 features, 2 tables in the scene."
+    assert ui.resultsTable.item(0, 2).text() == "Look at this"
+    assert ui.detailsLabel.text == "Look at it."
+    assert widget.logic.analysis.nodes.findings["features"].GetNumberOfRows() == 2
+
+
+def test_a_second_run_replaces_the_tables_of_the_first(scene, open_module, case_nodes, fake_worker, until):
+    widget = open_module("HCCSurvival")
+    fill_in(widget, case_nodes)
+    for _ in range(2):
+        widget.window.ui.applyButton.click()
+        until(lambda: widget.window.ui.applyButton.text == "Apply")
+    names = [node.GetName() for node in tables(scene)]
+    assert len(names) == len(set(names))
+    assert "Results" in names
+
+
+def tables(scene):
+    count = scene.GetNumberOfNodesByClass("vtkMRMLTableNode")
+    return [scene.GetNthNodeByClass(index, "vtkMRMLTableNode") for index in range(count)]
+
+
+def test_the_sentence_of_a_worker_that_refuses_is_shown_and_the_scene_stays(
+    scene, open_module, case_nodes, fake_worker, until
+):
+    fake_worker("bad")
+    widget = open_module("HCCSurvival")
+    fill_in(widget, case_nodes)
+    widget.window.ui.applyButton.click()
+    until(lambda: widget.window.ui.applyButton.text == "Apply")
+    assert widget.window.ui.messageLabel.text == "The mask of 'tumor' is empty: outline it."
+    assert not tables(scene)
+    assert widget.window.ui.applyButton.enabled
+
+
+def test_an_answer_that_makes_no_sense_is_a_defect_that_is_shown(open_module, case_nodes, fake_worker, until, caplog):
+    fake_worker("nonsense")
+    widget = open_module("HCCSurvival")
+    fill_in(widget, case_nodes)
+    widget.window.ui.applyButton.click()
+    until(lambda: widget.window.ui.applyButton.text == "Apply")
+    assert widget.window.ui.messageLabel.text.startswith("The program failed (KeyError: 'case')")
+    assert "The analysis failed" in caplog.text
+
+
+def test_cancel_ends_the_worker_and_its_children_and_leaves_the_scene(
+    scene, open_module, case_nodes, fake_worker, until
+):
+    fake_worker("slow")
+    widget = open_module("HCCSurvival")
+    ui = widget.window.ui
+    fill_in(widget, case_nodes)
+    before = scene.GetNumberOfNodes()
+    ui.applyButton.click()
+    until(lambda: ui.messageLabel.text == "Pretending...")
+    assert ui.progressBar.value == 50
+    ui.applyButton.click()
+    assert (ui.applyButton.text, ui.messageLabel.text) == ("Apply", "Cancelled; the scene is as it was.")
+    assert scene.GetNumberOfNodes() == before
+    assert_no_children()
+
+
+def assert_no_children():
+    living = [
+        child for child in psutil.Process().children(recursive=True) if "fake_worker" in " ".join(child.cmdline())
+    ]
+    assert not living
+
+
+def test_input_that_cannot_be_written_is_a_sentence_before_any_worker(open_module, case_nodes, fake_worker):
+    import slicer
+
+    widget = open_module("HCCSurvival")
+    fill_in(widget, case_nodes)
+    transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "Shift")
+    case_nodes.images["portal"].SetAndObserveTransformNodeID(transform.GetID())
+    widget.window.ui.applyButton.click()
+    assert "lies under the transform 'Shift': harden the transform first" in widget.window.ui.messageLabel.text
     assert widget.window.ui.applyButton.text == "Apply"
-    assert not widget.window.ui.applyButton.enabled
+
+
+def test_packages_that_were_declined_are_a_sentence(open_module, case_nodes, fake_worker, monkeypatch):
+    from hccoutcome.errors import EnvironmentNeeded
+    from hccoutcome.gui import compat
+
+    def decline(slicer, path, requester):
+        raise EnvironmentNeeded("The analysis needs these Python packages: numba; press Apply again and agree.")
+
+    monkeypatch.setattr(compat, "ensure_requirements", decline)
+    widget = open_module("HCCSurvival")
+    fill_in(widget, case_nodes)
+    widget.window.ui.applyButton.click()
+    assert "needs these Python packages: numba" in widget.window.ui.messageLabel.text
+
+
+def test_the_chosen_folder_keeps_the_result_files(open_module, case_nodes, fake_worker, until, tmp_path):
+    widget = open_module("HCCSurvival")
+    fill_in(widget, case_nodes)
+    widget.window.ui.outputFolder.currentPath = str(tmp_path)
+    widget.window.ui.applyButton.click()
+    until(lambda: widget.window.ui.applyButton.text == "Apply")
+    assert (tmp_path / "P001" / "result.json").is_file()
+
+
+def test_the_copies_of_the_images_are_gone_afterwards(
+    open_module, case_nodes, fake_worker, until, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(work.tempfile, "tempdir", str(tmp_path))
+    widget = open_module("HCCSurvival")
+    fill_in(widget, case_nodes)
+    for mode in ("good", "bad"):
+        fake_worker(mode)
+        widget.window.ui.applyButton.click()
+        assert list(tmp_path.glob("hcc-job-*/*.nrrd"))
+        until(lambda: widget.window.ui.applyButton.text == "Apply")
+        assert not list(tmp_path.glob("hcc-job-*"))
+
+
+def test_a_table_is_shown_beside_the_slices(open_module, case_nodes, fake_worker, until):
+    import slicer
+
+    widget = open_module("HCCSurvival")
+    ui = widget.window.ui
+    fill_in(widget, case_nodes)
+    ui.applyButton.click()
+    until(lambda: ui.applyButton.text == "Apply")
+    ui.tableBox.setCurrentIndex(1)
+    ui.showTableButton.click()
+    shown = slicer.app.applicationLogic().GetSelectionNode().GetActiveTableID()
+    assert slicer.mrmlScene.GetNodeByID(shown).GetName() == ui.tableBox.currentText
+
+
+def test_the_report_is_written_with_pictures_and_opened(
+    open_module, case_nodes, fake_worker, until, monkeypatch, tmp_path
+):
+    import qt
+
+    opened = []
+    monkeypatch.setattr(qt.QDesktopServices, "openUrl", lambda url: opened.append(Path(url.toLocalFile())))
+    widget = open_module("HCCSurvival")
+    fill_in(widget, case_nodes)
+    widget.window.ui.outputFolder.currentPath = str(tmp_path)
+    widget.window.ui.applyButton.click()
+    until(lambda: widget.window.ui.applyButton.text == "Apply")
+    widget.window.ui.reportButton.click()
+    assert opened == [tmp_path / "P001" / "report.html"]
+    text = opened[0].read_text(encoding="utf-8")
+    assert "Title of radscore-tace-ct" in text
+    assert text.count("data:image/png;base64,") >= 7
+
+
+# --- scene and modules --------------------------------------------------------------------------------------------
+
+
+def test_closing_the_scene_ends_the_work_and_begins_anew(scene, open_module, case_nodes, fake_worker, until):
+    fake_worker("slow")
+    widget = open_module("HCCSurvival")
+    ui = widget.window.ui
+    fill_in(widget, case_nodes)
+    ui.applyButton.click()
+    until(lambda: ui.messageLabel.text == "Pretending...")
+    scene.Clear(0)
+    assert not widget.logic.analysis.running
+    assert_no_children()
+    assert ui.portalSelector.currentNode() is None
+    assert (ui.applyButton.text, ui.applyButton.enabled) == ("Apply", False)
+    ui.caseIdEdit.text = "P009"
+    assert state_of(widget).case.case_id == "P009"
+
+
+def test_switching_the_module_keeps_the_case(application, open_module, case_nodes):
+    survival = open_module("HCCSurvival")
+    fill_in(survival, case_nodes)
+    type_value(survival.window.ui, "Albumin", "41")
+    application.leave(survival)
+    response = open_module("HCCResponse")
+    ui = response.window.ui
+    assert ui.caseIdEdit.text == "P001"
+    assert ui.portalSelector.currentNode() is case_nodes.images["portal"]
+    assert dict(state_of(response).case.clinical) == {"alb": "41"}
+    assert list(state_of(response).response_models) == []
+    application.leave(response)
+    application.enter(survival)
+    assert survival.window.ui.modelsList.item(0).checkState().value == 2
+
+
+def test_a_module_that_is_not_shown_leaves_the_state_alone(application, open_module, case_nodes):
+    survival = open_module("HCCSurvival")
+    application.leave(survival)
+    survival.window.ui.caseIdEdit.text = "other"
+    assert state_of(survival).case.case_id == "case"
+
+
+def test_an_analysis_goes_on_while_another_module_is_shown(application, open_module, case_nodes, fake_worker, until):
+    survival = open_module("HCCSurvival")
+    fill_in(survival, case_nodes)
+    survival.window.ui.applyButton.click()
+    application.leave(survival)
+    until(lambda: survival.logic.analysis.findings is not None)
+    application.enter(survival)
+    assert survival.window.ui.resultsTable.rowCount == 1
+
+
+def test_closing_the_window_ends_the_work(application, open_module, case_nodes, fake_worker, until):
+    fake_worker("slow")
+    widget = open_module("HCCSurvival")
+    fill_in(widget, case_nodes)
+    widget.window.ui.applyButton.click()
+    until(lambda: widget.window.ui.messageLabel.text == "Pretending...")
+    widget.cleanup()
+    assert not widget.logic.analysis.running
+    assert_no_children()
+
+
+def test_the_state_is_saved_with_the_scene(scene, open_module, case_nodes, tmp_path):
+    from hccoutcome.scene.store import load_scene, save_scene
+
+    widget = open_module("HCCSurvival")
+    fill_in(widget, case_nodes)
+    type_value(widget.window.ui, "Albumin", "41 g/L")
+    save_scene(tmp_path / "scene.mrb")
+    scene.Clear(0)
+    load_scene(tmp_path / "scene.mrb")
+    state = state_of(widget)
+    assert state.case.case_id == "P001"
+    assert state.case.portal.GetName() == case_nodes_name(scene, "portal")
+    assert dict(state.case.clinical) == {"alb": "41 g/L"}
+    assert list(state.survival_models) == ["radscore-tace-ct"]
+
+
+def case_nodes_name(scene, phase):
+    from hccoutcome.scene.nodes import nodes_of
+
+    return nodes_of(scene, "P001").images[phase].GetName()

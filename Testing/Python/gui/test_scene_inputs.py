@@ -1,0 +1,151 @@
+"""A case of the scene written to files: the same voxels, grids and regions, or a sentence why not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from hccoutcome.case import Case
+from hccoutcome.errors import InputError
+from hccoutcome.loading import load_case
+
+
+def image(seed, size=(24, 22, 12), spacing=(0.8, 0.8, 2.5), origin=(-12.0, 7.0, 100.0)):
+    array = np.random.default_rng(seed).normal(60, 20, size[::-1]).astype(np.int16)
+    found = sitk.GetImageFromArray(array)
+    found.SetSpacing(spacing)
+    found.SetOrigin(origin)
+    found.SetDirection((0, 1, 0, -1, 0, 0, 0, 0, 1))
+    return found
+
+
+def mask_on(grid, *corners):
+    array = np.zeros(grid.GetSize()[::-1], np.uint8)
+    array[tuple(slice(low, high) for low, high in corners)] = 1
+    mask = sitk.GetImageFromArray(array)
+    mask.CopyInformation(grid)
+    return mask
+
+
+@pytest.fixture
+def case():
+    portal = image(1)
+    masks = {
+        "tumor": (mask_on(portal, (3, 7), (4, 9), (5, 12)),),
+        "liver": (mask_on(portal, (1, 10), (2, 20), (2, 22)),),
+    }
+    return Case("P001", {"portal": portal, "arterial": image(2)}, masks, {"alb": 41.0}, "CT", synthetic=True)
+
+
+@pytest.fixture
+def scene_case(scene, case):
+    from hccoutcome.scene.build import add_case
+    from hccoutcome.scene.inputs import SceneCase
+
+    nodes = add_case(case)
+    return SceneCase(
+        case_id="P001",
+        volumes=nodes.images,
+        segmentation=nodes.segmentations[0],
+        segments={"tumor": ("tumor",), "liver": ("liver",)},
+        clinical={"alb": "41 g/L"},
+        modality="CT",
+    )
+
+
+def changed(case, **fields):
+    from dataclasses import replace
+
+    return replace(case, **fields)
+
+
+def write(case, folder):
+    from hccoutcome.scene.inputs import write_case
+
+    return write_case(case, folder)
+
+
+def test_what_the_worker_reads_is_what_lies_in_the_scene(case, scene_case, tmp_path):
+    read = load_case(write(scene_case, tmp_path))
+    assert read.case_id == "P001"
+    assert read.modality == "CT"
+    assert read.synthetic
+    assert dict(read.clinical) == {"alb": 41.0}
+    for phase, expected in case.images.items():
+        np.testing.assert_array_equal(sitk.GetArrayFromImage(read.images[phase]), sitk.GetArrayFromImage(expected))
+        assert read.images[phase].GetSpacing() == pytest.approx(expected.GetSpacing(), rel=1e-12)
+        assert read.images[phase].GetOrigin() == pytest.approx(expected.GetOrigin(), rel=1e-12)
+        assert read.images[phase].GetDirection() == pytest.approx(expected.GetDirection(), abs=1e-12)
+    for region, (expected,) in case.masks.items():
+        (mask,) = read.masks[region]
+        np.testing.assert_array_equal(sitk.GetArrayFromImage(mask), sitk.GetArrayFromImage(expected))
+
+
+def test_several_segments_of_a_region_are_united(case, scene_case, tmp_path):
+    files = write(changed(scene_case, segments={"tumor": ("tumor", "liver")}), tmp_path)
+    (mask,) = load_case(files).masks["tumor"]
+    both = np.maximum(*(sitk.GetArrayFromImage(masks[0]) for masks in case.masks.values()))
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(mask), both)
+
+
+def test_a_region_is_written_once_for_each_grid(scene, case, scene_case, tmp_path):
+    from hccoutcome.scene.exchange import node_from_image
+
+    other = image(3, size=(30, 30, 20), spacing=(0.7, 0.7, 1.5))
+    volumes = {**scene_case.volumes, "delayed": node_from_image(other, "delayed", scene)}
+    files = write(changed(scene_case, volumes=volumes), tmp_path)
+    assert len(files.masks["tumor"]) == 2
+    masks = load_case(files).masks["tumor"]
+    assert {mask.GetSize() for mask in masks} == {case.images["portal"].GetSize(), other.GetSize()}
+
+
+def test_the_files_are_not_compressed(scene_case, tmp_path):
+    files = write(scene_case, tmp_path)
+    assert b"encoding: raw" in files.images["portal"].path.read_bytes()[:1000]
+
+
+def test_a_case_without_images_is_its_record_alone(scene_case, tmp_path):
+    files = write(changed(scene_case, volumes={}), tmp_path)
+    assert (dict(files.images), dict(files.masks)) == ({}, {})
+    assert files.clinical == {"alb": "41 g/L"}
+
+
+def test_pictures_get_the_regions_by_name_whatever_the_segments_are_called(scene, case, scene_case):
+    from hccoutcome.scene.exchange import mask_from_segment
+    from hccoutcome.scene.inputs import nodes_to_draw
+
+    before = scene.GetNumberOfNodes()
+    swapped = changed(scene_case, segments={"tumor": ("liver",), "liver": ("tumor", "liver")})
+    with nodes_to_draw(swapped) as nodes:
+        (drawn,) = nodes.segmentations
+        assert list(drawn.GetSegmentation().GetSegmentIDs()) == ["tumor", "liver"]
+        mask = mask_from_segment(drawn, "tumor", scene_case.volumes["portal"])
+        np.testing.assert_array_equal(sitk.GetArrayFromImage(mask), sitk.GetArrayFromImage(case.masks["liver"][0]))
+    assert scene.GetNumberOfNodes() == before
+    assert scene_case.segmentation.GetSegmentation().GetNumberOfSegments() == 2
+
+
+def test_a_case_that_is_not_marked_as_synthetic_is_not(scene, scene_case, tmp_path):
+    from hccoutcome.scene.exchange import node_from_image
+
+    volume = node_from_image(image(4), "CT of a patient", scene)
+    assert not write(changed(scene_case, volumes={"portal": volume}), tmp_path).synthetic
+
+
+def test_a_segment_that_is_gone_is_named(scene_case, tmp_path):
+    with pytest.raises(InputError, match="no longer has the segment 'old': choose its regions again"):
+        write(changed(scene_case, segments={"tumor": ("old",)}), tmp_path)
+
+
+def test_a_volume_without_voxels_is_named(scene, scene_case, tmp_path):
+    empty = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Empty")
+    with pytest.raises(InputError, match="The volume 'Empty' has no voxels: choose another, or load it again"):
+        write(changed(scene_case, volumes={"portal": empty}), tmp_path)
+
+
+def test_a_segmentation_under_a_transform_is_refused(scene, scene_case, tmp_path):
+    transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "Shift")
+    scene_case.segmentation.SetAndObserveTransformNodeID(transform.GetID())
+    with pytest.raises(InputError, match="lies under the transform 'Shift': harden the transform first"):
+        write(scene_case, tmp_path)
