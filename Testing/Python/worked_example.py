@@ -105,7 +105,7 @@ def findings(synthetic: bool = True) -> Findings:
         case_id="example-1",
         modality="CT",
         synthetic=synthetic,
-        clinical={"age": 61.0, "alb": 38.2, "afp": 412.5, "child_pugh_class": "A"},
+        clinical={"age": 61.0, "alb": 38.2, "afp": 412.5, "child_pugh": "A", "cirrhosis": 1.0, "neu": 4.1, "lym": 1.6},
         quality=(
             QualityItem("image portal", "spacing", "0.74 x 0.80 x 2.5 mm", "at most 5 mm"),
             QualityItem("image portal", "phase", "portal", "arterial", "warning", "Add the arterial phase."),

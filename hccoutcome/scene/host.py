@@ -1,9 +1,9 @@
 """The MRML scene: that of the running application, or of a small host around the same libraries without it.
 
 3D Slicer sets up its scene, logics and colour nodes when it starts. Where only the libraries are there
-(``slicer-core`` from the package index, or Slicer's own ``PythonSlicer``), ``start_host`` does what the application does
-before its first window: an application logic, the module logics that the scene needs, the colour tables, slice
-orientations and the data manager without which no ``.mrb`` can be read. Nothing here opens a window or asks for OpenGL.
+(``slicer-core`` from the package index, or Slicer's own ``PythonSlicer``), ``start_host`` does what the application
+does before its first window: an application logic, the module logics that the scene needs, the colour tables, slice
+orientations and the data manager without which no ``.mrb`` can be read. Nothing here opens a window or uses OpenGL.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import SimpleITK as sitk
 import slicer
@@ -47,6 +49,18 @@ def largest_section(mask: sitk.Image) -> Point:
     section = points[widest][part == np.bincount(part).argmax()]
     nearest = np.linalg.norm(section - section.mean(axis=0), axis=1).argmin()
     return tuple(section[nearest].tolist())
+
+
+def box_of(image: sitk.Image) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lowest and highest RAS coordinates (mm) of an image's voxel centres."""
+    return corners(image, [(0, size - 1) for size in image.GetSize()])
+
+
+def corners(image: sitk.Image, ranges: Sequence[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lowest and highest RAS coordinates (mm) of a box of voxels, given by its index ranges (x, y, z)."""
+    indices = np.array(np.meshgrid(*ranges)).reshape(3, -1).T
+    points = (ras_directions(image) @ (indices * image.GetSpacing()).T).T + ras_origin(image)
+    return points.min(axis=0), points.max(axis=0)
 
 
 def middle_of(image: sitk.Image) -> Point:

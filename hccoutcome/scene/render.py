@@ -24,14 +24,14 @@ from hccoutcome.report.wording import phase_title
 from hccoutcome.scene.appearance import Rgb
 from hccoutcome.scene.exchange import region_from_segment
 from hccoutcome.scene.nodes import SYNTHETIC, CaseNodes
-from hccoutcome.scene.places import nearest_first, on_grid_of, point_of_interest
+from hccoutcome.scene.places import Point, box_of, nearest_first, on_grid_of, point_of_interest
 from hccoutcome.scene.slices import PLANES, Frame, Plane, body_box, cut, cut_mask
 from hccoutcome.scene.surface import Surface, draw_surfaces
 
 SURFACES = "surfaces"
 """Key of the picture of the surfaces; slices have ``<phase>-<plane>``."""
 WIDTH_PIXELS, LEAST_PIXELS, DPI = 720, 300, 100
-MARGIN_MM = 8.0
+MARGIN_MM, AROUND_REGIONS_MM = 8.0, 40.0
 BAR_LENGTHS_MM = (0.1, 0.5, 1.0, 5.0, 10.0, 50.0, 100.0)
 
 
@@ -94,11 +94,10 @@ def _regions_of(
 
 
 def _phase_pictures(
-    volume: slicer.vtkMRMLScalarVolumeNode, title: str, regions: Sequence[Region], target: tuple[float, float, float]
+    volume: slicer.vtkMRMLScalarVolumeNode, title: str, regions: Sequence[Region], target: Point
 ) -> Iterable[tuple[Plane, bytes]]:
     """Yield the three pictures of one volume, all with the same size of a pixel."""
-    low, high = body_box(volume)
-    low, high = np.minimum(low - MARGIN_MM, target), np.maximum(high + MARGIN_MM, target)
+    low, high = _bounds(volume, regions, target)
     pixel = float((high - low)[0]) / WIDTH_PIXELS
     for plane in PLANES:
         across, upwards = int(np.flatnonzero(plane.right)[0]), int(np.flatnonzero(plane.up)[0])
@@ -109,6 +108,18 @@ def _phase_pictures(
             plane,
             _slice_picture(volume, title, regions, plane, Frame(tuple(middle.tolist()), *extent.tolist(), pixel)),
         )
+
+
+def _bounds(
+    volume: slicer.vtkMRMLScalarVolumeNode, regions: Sequence[Region], target: Point
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the corners in RAS of what the pictures show: the body, above and below only around the regions."""
+    low, high = body_box(volume)
+    if regions:
+        boxes = np.array([box_of(region.mask) for region in regions])
+        low[2] = max(low[2], boxes[:, 0, 2].min() - AROUND_REGIONS_MM)
+        high[2] = min(high[2], boxes[:, 1, 2].max() + AROUND_REGIONS_MM)
+    return np.minimum(low - MARGIN_MM, target), np.maximum(high + MARGIN_MM, target)
 
 
 def _slice_picture(

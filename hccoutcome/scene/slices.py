@@ -14,7 +14,8 @@ import slicer
 from scipy.ndimage import gaussian_filter
 from vtkmodules.util.numpy_support import vtk_to_numpy
 
-from hccoutcome.scene.exchange import image_from_node, node_from_image, ras_directions, ras_origin
+from hccoutcome.scene.exchange import image_from_node, node_from_image
+from hccoutcome.scene.places import corners
 
 
 @dataclass(frozen=True)
@@ -108,9 +109,7 @@ def body_box(node: slicer.vtkMRMLVolumeNode) -> tuple[np.ndarray, np.ndarray]:
     indices = [np.flatnonzero(_filled(inside, axis)) for axis in (2, 1, 0)]
     if any(index.size == 0 for index in indices):
         indices = [np.arange(length) for length in array.shape[::-1]]
-    corners = np.array(np.meshgrid(*((index[0], index[-1]) for index in indices))).reshape(3, -1).T * step
-    points = (ras_directions(image) @ (corners * image.GetSpacing()).T).T + ras_origin(image)
-    return points.min(axis=0), points.max(axis=0)
+    return corners(image, [(int(index[0]) * by, int(index[-1]) * by) for index, by in zip(indices, step, strict=True)])
 
 
 def _filled(inside: np.ndarray, axis: int) -> np.ndarray:

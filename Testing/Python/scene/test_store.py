@@ -18,6 +18,7 @@ from hccoutcome.scene.appearance import appearance
 from hccoutcome.scene.build import add_case, add_findings, masks_by_grid
 from hccoutcome.scene.exchange import image_from_node, mask_from_segment, table_from_node
 from hccoutcome.scene.nodes import CaseNodes, nodes_of
+from hccoutcome.scene.places import point_of_interest
 from hccoutcome.scene.store import load_scene, save_scene
 
 
@@ -180,3 +181,16 @@ def test_a_missing_or_damaged_scene_is_refused(scene, tmp_path: Path, name: str)
     (tmp_path / name).write_bytes(b"nothing")
     with pytest.raises(InputError, match=f"'{name}' could not be read as a scene"):
         load_scene(tmp_path / name)
+
+
+def test_the_saved_scene_opens_on_the_tumour(saved, scene) -> None:
+    _, nodes, _ = saved
+    point = point_of_interest(nodes, nodes.images["arterial"])
+    for name, axis in (("Red", 2), ("Green", 1), ("Yellow", 0)):
+        view = scene.GetSingletonNode(name, "vtkMRMLSliceNode")
+        layers = scene.GetSingletonNode(name, "vtkMRMLSliceCompositeNode")
+        assert layers.GetBackgroundVolumeID() == nodes.images["arterial"].GetID()
+        assert view.GetSliceToRAS().GetElement(axis, 3) == pytest.approx(point[axis], abs=1e-4)
+    (camera,) = slicer.util.getNodesByClass("vtkMRMLCameraNode", scene)
+    assert camera.GetLayoutName() == "1"
+    assert camera.GetPosition()[1] > point[1], "the camera stands before the patient"

@@ -1,0 +1,234 @@
+"""What stands in the report, worked out from the findings: words, rounded numbers, tables and bars. No HTML here."""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hccoutcome.clinical.indices import INDICES, composite_index, missing_for_index
+from hccoutcome.clinical.variables import VARIABLES
+from hccoutcome.errors import InputError
+from hccoutcome.findings import Findings
+from hccoutcome.package.prediction import Contribution, Prediction
+from hccoutcome.report.wording import CHECKED, VERDICTS, phase_title
+from hccoutcome.status import Status
+
+BAR_WIDTH = 100.0
+"""Width of the field of a bar in its own units; zero lies in the middle."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One input of a score as the report shows it; ``left`` and ``width`` place its bar in 0 to ``BAR_WIDTH``."""
+
+    title: str
+    value: str
+    coefficient: str
+    amount: str
+    left: float
+    width: float
+    positive: bool
+
+
+@dataclass(frozen=True)
+class Score:
+    """One prediction as the report shows it.
+
+    Attributes:
+        prediction: what is shown.
+        verdict: whether it may be believed, in words.
+        number: the score in print, empty where refused.
+        exact: the score with all its digits.
+        rows: its inputs.
+        has_bars: True where inputs add up, so that bars say something.
+    """
+
+    prediction: Prediction
+    verdict: str
+    number: str
+    exact: str
+    rows: tuple[Row, ...]
+    has_bars: bool
+
+    @property
+    def status(self) -> Status:
+        """The verdict."""
+        return self.prediction.applicability.status
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture with the words that stand for it."""
+
+    data: bytes
+    plane: str
+    caption: str
+    alternative: str
+
+
+@dataclass(frozen=True)
+class PictureGroup:
+    """The pictures of one phase."""
+
+    title: str
+    pictures: tuple[Picture, ...]
+
+    @property
+    def tall(self) -> bool:
+        """Whether the pictures beside the first are too tall to stand one above the other."""
+        return any(height > 0.8 * width for width, height in (png_size(item.data) for item in self.pictures[1:]))
+
+
+def score(prediction: Prediction) -> Score:
+    """Return a prediction as the report shows it: a refused one without any number."""
+    refused = prediction.score is None or prediction.applicability.status == "refused"
+    amounts = [item.amount for item in prediction.contributions if item.amount is not None]
+    largest = max((abs(amount) for amount in amounts if math.isfinite(amount)), default=0.0)
+    return Score(
+        prediction=prediction,
+        verdict=VERDICTS[prediction.applicability.status],
+        number="" if refused else number(prediction.score),
+        exact="" if refused else repr(prediction.score),
+        rows=() if refused else tuple(row(item, largest) for item in prediction.contributions),
+        has_bars=largest > 0,
+    )
+
+
+def row(item: Contribution, largest: float) -> Row:
+    """Return one input with its bar, on a scale on which ``largest`` reaches the edge."""
+    amount = item.amount if item.amount is not None and math.isfinite(item.amount) else 0.0
+    half = BAR_WIDTH / 2
+    width = half * (abs(amount) / largest) if largest else 0.0
+    unit = f" {item.unit}" if item.unit else ""
+    return Row(
+        title=input_title(item.name),
+        value=f"{number(item.value)}{unit}",
+        coefficient="" if item.coefficient is None else number(item.coefficient),
+        amount="" if item.amount is None else f"{item.amount:+.4g}",
+        left=half if amount >= 0 else half - width,
+        width=width,
+        positive=amount >= 0,
+    )
+
+
+def number(value: float | str | None) -> str:
+    """Return a number with four significant digits, text as it is."""
+    if isinstance(value, str):
+        return value
+    if value is None or math.isnan(value):
+        return "not a number"
+    if float(value).is_integer() and abs(value) < 1e6:
+        return str(int(value))
+    return f"{value:.4g}"
+
+
+def input_title(name: str) -> str:
+    """Return what a reader calls an input of a score."""
+    if name in VARIABLES:
+        return VARIABLES[name].title
+    return INDICES[name].title if name in INDICES else name
+
+
+def clinical_rows(findings: Findings) -> list[tuple[str, str, str]]:
+    """Return the clinical record: title, value and unit."""
+    return [(input_title(name), clinical_value(name, value), unit(name)) for name, value in findings.clinical.items()]
+
+
+def clinical_value(name: str, value: float | str) -> str:
+    """Return a clinical value in words: yes or no for a binary variable."""
+    if name in VARIABLES and VARIABLES[name].kind == "binary" and not isinstance(value, str):
+        return "yes" if value else "no"
+    return number(value)
+
+
+def unit(name: str) -> str:
+    """Return the unit of a clinical variable, empty where it has none."""
+    return VARIABLES[name].unit if name in VARIABLES else ""
+
+
+def index_rows(findings: Findings) -> list[tuple[str, str, str]]:
+    """Return the composite indices that the record allows: title, value and formula."""
+    possible = [name for name in INDICES if name not in findings.clinical]
+    possible = [name for name in possible if not missing_for_index(name, findings.clinical)]
+    return [(INDICES[name].title, _index(name, findings), INDICES[name].formula) for name in possible]
+
+
+def _index(name: str, findings: Findings) -> str:
+    try:
+        return number(composite_index(name, findings.clinical))
+    except InputError as error:
+        return f"cannot be computed: {error}"
+
+
+def used_features(findings: Findings) -> dict[str, list[str]]:
+    """Return the features that entered scores, each with the titles of those scores."""
+    used: dict[str, list[str]] = {}
+    for prediction in (*findings.predictions, *findings.liver_scores):
+        for item in prediction.contributions:
+            if item.name in findings.features:
+                used.setdefault(item.name, []).append(prediction.title)
+    return used
+
+
+def picture_groups(pictures: Mapping[str, bytes], findings: Findings) -> list[PictureGroup]:
+    """Return the pictures by phase; those without a phase come last, each on its own."""
+    groups: dict[str, list[Picture]] = {}
+    for name, data in pictures.items():
+        phase, _, plane = name.rpartition("-")
+        title = phase_title(phase) if phase else "Surfaces"
+        groups.setdefault(title, []).append(_picture(title, plane if phase else "", data, findings))
+    return [PictureGroup(title, tuple(group)) for title, group in groups.items()]
+
+
+def png_size(data: bytes) -> tuple[int, int]:
+    """Return width and height of PNG data in pixels."""
+    width, height = struct.unpack(">II", data[16:24])
+    return width, height
+
+
+def _picture(title: str, plane: str, data: bytes, findings: Findings) -> Picture:
+    synthetic = "Synthetic data. " if findings.synthetic else ""
+    if plane:
+        text = f"{synthetic}{title}: {plane} slice with the outlines of the regions in their colours."
+        return Picture(data, plane, f"{title}, {plane}", text)
+    text = f"{synthetic}Surfaces of the regions seen from the front, the liver transparent."
+    return Picture(data, "", "Surfaces of the regions, seen from the front; the liver is transparent", text)
+
+
+def citations(findings: Findings) -> list[str]:
+    """Return the papers behind the results, each once, in order of appearance."""
+    predictions = (*findings.predictions, *findings.liver_scores)
+    return list(dict.fromkeys(item.citation for item in predictions if item.citation))
+
+
+def worst_first(findings: Findings) -> list[tuple[Any, str]]:
+    """Return the quality items with their verdict in words: refusals, then warnings, then the rest."""
+    order: Sequence[Status] = ("refused", "warning", "ok")
+    return [(item, CHECKED[item.status]) for status in order for item in findings.quality if item.status == status]
+
+
+def provenance_rows(findings: Findings) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Return the provenance as short entries (name, text) and as long ones (name, JSON text)."""
+    short, long = [], []
+    for name, value in findings.provenance.items():
+        if isinstance(value, str | int | float):
+            short.append((name.capitalize(), str(value)))
+        elif isinstance(value, Mapping) and all(_is_brief(item) for item in value.values()):
+            short.append((name.capitalize(), ", ".join(f"{key} {item}" for key, item in value.items())))
+        else:
+            long.append((name.capitalize(), json.dumps(value, indent=2, ensure_ascii=False)))
+    return short, long
+
+
+def _is_brief(value: Any) -> bool:
+    """Say whether a value of the provenance fits into a line with others; a hash does not."""
+    return isinstance(value, str | int | float) and len(str(value)) <= 32
+
+
+def count(status: Status, items: Iterable[Any]) -> int:
+    """Return how many items have a status."""
+    return sum(item.status == status for item in items)
