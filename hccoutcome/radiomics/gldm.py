@@ -55,4 +55,4 @@ def gldm_features(counts: NDArray[np.int64], levels: NDArray[np.float64]) -> dic
     """
     sizes = np.flatnonzero(counts.any(axis=0))
     matrix = counts[None, :, sizes].astype(np.float64)
-    return average(emphasis_statistics(matrix, levels, sizes + 1.0), STATISTIC)
+    return average(emphasis_statistics(matrix, levels, sizes + 1), STATISTIC)

@@ -46,10 +46,10 @@ def run_counts(
     longest = FIRST_GUESS
     while True:
         table = np.zeros((len(directions), grid.levels.size, longest), np.uint32)
-        found = count_runs(grid.codes, grid.rows, offsets, ahead, behind, table)
+        found: int = count_runs(grid.codes, grid.rows, offsets, ahead, behind, table)
         if found <= longest:
             break
-        longest = found
+        longest = int(found)
     table = table[:, :, :found]
     # Whatever is in no longer run is a run of its own.
     table[:, :, 0] = grid.counts - table @ np.arange(1, found + 1, dtype=np.uint32)
@@ -105,4 +105,4 @@ def glrlm_features(
     if not len(matrix):
         return dict.fromkeys(STATISTIC, np.nan)
     lengths = np.flatnonzero(matrix.any(axis=(0, 1)))
-    return average(emphasis_statistics(matrix[:, :, lengths], levels, lengths + 1.0), STATISTIC)
+    return average(emphasis_statistics(matrix[:, :, lengths], levels, lengths + 1), STATISTIC)

@@ -67,4 +67,4 @@ def glszm_features(codes: NDArray[np.int32], sizes: NDArray[np.int32], levels: N
     place[columns] = np.arange(columns.size)
     cells = np.bincount(codes * np.int64(columns.size) + place[sizes], minlength=levels.size * columns.size)
     matrix = cells.reshape(1, levels.size, columns.size).astype(np.float64)
-    return average(emphasis_statistics(matrix, levels, columns.astype(np.float64)), STATISTIC)
+    return average(emphasis_statistics(matrix, levels, columns), STATISTIC)

@@ -46,8 +46,8 @@ def _triangles() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return twice the corners of all triangles, shape (t, 3, 3), and the pattern that each belongs to, shape (t,)."""
     triangles, pattern = [], []
     for index, faces in enumerate(FACES.split()):
-        for face in faces.strip("-").split("."):
-            apex, *loop = [int(edge, 16) for edge in face] or [0]
+        for face in faces.replace("-", "").replace(".", " ").split():
+            apex, *loop = [int(edge, 16) for edge in face]
             for second, third in pairwise(loop):
                 triangles += [(apex, second, third), (apex, third, second)]
                 pattern += [index, 255 - index]
@@ -56,9 +56,12 @@ def _triangles() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 def _segments() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return twice the ends of all lines, shape (l, 2, 2), and the pattern that each belongs to, shape (l,)."""
-    pairs = [(index, line) for index, lines in enumerate(LINES.split()) for line in lines.strip("-").split(".") if line]
-    ends = np.array([[int(a), int(b)] for _, (a, b) in pairs])
-    return _points(SIDES)[ends], np.array([index for index, _ in pairs])
+    ends, pattern = [], []
+    for index, lines in enumerate(LINES.split()):
+        for line in lines.replace("-", "").replace(".", " ").split():
+            ends.append([int(side) for side in line])
+            pattern.append(index)
+    return _points(SIDES)[np.array(ends)], np.array(pattern)
 
 
 TRIANGLES, TRIANGLE_PATTERN = _triangles()
@@ -109,7 +112,7 @@ def _count_cubes(mask, tally):  # type: ignore[no-untyped-def]
             low_next = mask[z, y + 1]
             high = mask[z + 1, y]
             high_next = mask[z + 1, y + 1]
-            left = 0  # the border is empty
+            left = np.int64(0)  # the border is empty
             for x in range(mask.shape[2] - 1):
                 right = (
                     np.int64(low[x + 1]) << 1

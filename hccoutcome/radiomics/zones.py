@@ -13,7 +13,7 @@ EPSILON = float(np.spacing(1))
 
 
 def emphasis_statistics(
-    counts: NDArray[np.float64], levels: NDArray[np.float64], sizes: NDArray[np.float64]
+    counts: NDArray[np.float64], levels: NDArray[np.float64], sizes: NDArray[np.integer]
 ) -> dict[str, NDArray[np.float64]]:
     """Return every shared statistic of each matrix.
 
@@ -31,7 +31,8 @@ def emphasis_statistics(
     by_level = p.sum(axis=2)
     by_size = p.sum(axis=1)
     low, high = levels**-2.0, levels**2
-    small, large = sizes**-2.0, sizes**2
+    size = sizes.astype(np.float64)
+    small, large = size**-2.0, size**2
     return {
         "small": by_size @ small,
         "large": by_size @ large,
@@ -46,9 +47,9 @@ def emphasis_statistics(
         "size_nonuniformity": (by_size**2).sum(axis=1) * total,
         "size_nonuniformity_normalised": (by_size**2).sum(axis=1),
         "level_variance": _variance(by_level, levels),
-        "size_variance": _variance(by_size, sizes),
+        "size_variance": _variance(by_size, size),
         "entropy": -(p * np.log2(p + EPSILON)).sum(axis=(1, 2)),
-        "percentage": 1 / (by_size @ sizes),
+        "percentage": 1 / (by_size @ size),
     }
 
 

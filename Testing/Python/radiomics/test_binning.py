@@ -28,7 +28,7 @@ def test_levels_equal_pyradiomics(seed, kind, spread, bin_width, bin_count, whol
         warnings.simplefilter("ignore")
         operations = pytest.importorskip("radiomics.imageoperations", reason="PyRadiomics is not installed")
     values = np.random.default_rng(seed).normal(loc=100, scale=spread, size=(3, 4, 5))
-    values = np.clip(np.round(values / 5) * 5 if whole else values, 0, 255).astype(kind)
+    values = np.clip(np.round(values / 5) * 5 if whole else values, 0, 200).astype(kind)
     mask = np.ones(values.shape, np.bool_)
     mask[0, 0] = False
     expected, _ = operations.binImage(values, mask, binWidth=bin_width, binCount=bin_count)
@@ -38,6 +38,11 @@ def test_levels_equal_pyradiomics(seed, kind, spread, bin_width, bin_count, whol
 def test_bins_start_at_whole_multiples_of_the_width() -> None:
     assert bin_edges(np.float64(54), np.float64(166)).tolist() == [50, 75, 100, 125, 150, 175, 200]
     assert bin_values(np.array([54.0, 74.999, 75.0, 166.0])).tolist() == [1, 1, 2, 5]
+
+
+def test_whole_numbers_near_the_end_of_their_type_do_not_overflow() -> None:
+    values = np.array([0, 100, 255], np.uint8)
+    assert bin_values(values, bin_width=25).tolist() == [1, 5, 11]
 
 
 def test_a_bin_number_puts_the_largest_value_in_the_top_bin() -> None:
