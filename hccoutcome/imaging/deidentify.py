@@ -31,7 +31,7 @@ from hccoutcome.imaging.deidentify_report import (
     changes_table,
 )
 from hccoutcome.imaging.deidentify_rules import PROFILE_TABLE, Cleaner, Secret
-from hccoutcome.imaging.dicom_headers import SliceHeader, quiet_pydicom, read_header
+from hccoutcome.imaging.dicom_headers import SliceHeader, pydicom_errors, quiet_pydicom, read_header
 from hccoutcome.imaging.dicom_series import describe_series
 from hccoutcome.imaging.headers import image_kind
 from hccoutcome.progress import Progress, part, silent
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
 _CAPTURES = ("1.2.840.10008.5.1.4.1.1.7",)
 _DAMAGED = "DICOM file cut short or damaged"
-_PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
 
 def deidentify(
@@ -144,13 +143,15 @@ def _entry(path: Path) -> tuple[_Entry | None, str]:
     if path.name.upper() == "DICOMDIR":
         return None, "DICOMDIR, an index that would name the original files"
     header = read_header(path)
-    with quiet_pydicom():
-        whole = pydicom.dcmread(path, stop_before_pixels=True, force=True)
-    reason = _why_not(whole, header)
-    patient_id = str(whole.get("PatientID") or "")
-    person = f"{whole.get('PatientName') or ''}|{whole.get('PatientBirthDate') or ''}"
-    study = f"study {header.text('StudyInstanceUID')}"
-    patient = patient_id or (person if person != "|" else study)
+    try:
+        with quiet_pydicom():
+            whole = pydicom.dcmread(path, stop_before_pixels=True, force=True)
+            patient_id = str(whole.get("PatientID") or "")
+            person = f"{whole.get('PatientName') or ''}|{whole.get('PatientBirthDate') or ''}"
+            reason = _why_not(whole, header)
+    except pydicom_errors():
+        return None, _DAMAGED
+    patient = patient_id or (person if person != "|" else f"study {header.text('StudyInstanceUID')}")
     return (None, reason) if reason else (_Entry(header, patient, patient_id), "")
 
 
@@ -163,7 +164,13 @@ def _why_not(dataset: Dataset, header: SliceHeader) -> str:
         return "screen capture, whose pixels may show the patient's name"
     if header.text("Modality") in ("US", "XC", "ES", "GM", "DOC"):
         return f"modality {header.text('Modality')}, whose pixels may show the patient's name or face"
-    if "Rows" not in header.values or header.text("Modality") in ("SR", "PR", "KO", "RTSTRUCT", "RTPLAN"):
+    if not {"Rows", "Columns"} <= set(header.values) or header.text("Modality") in (
+        "SR",
+        "PR",
+        "KO",
+        "RTSTRUCT",
+        "RTPLAN",
+    ):
         return "no image or segmentation (report, presentation state, plan...)"
     return ""
 
@@ -205,7 +212,7 @@ class _Run:
             own = [entry for entry in entries if entry.patient == patient]
             self.ids.update({entry.patient_id: pseudonym for entry in own})
             days = self.secret.days(patient) if self.keep_intervals else None
-            cleaner = Cleaner(self.secret, pseudonym, days, self.done)
+            cleaner = Cleaner(self.secret, pseudonym, days)
             for number, group in enumerate(_series_of(own), start=1):
                 self._write_series(group, folder, number, cleaner, base)
                 count += len(group)
@@ -219,31 +226,29 @@ class _Run:
         (folder / name).mkdir(parents=True)
         written = 0
         for header in group:
-            dataset = self._cleaned(header.path, cleaner, base)
-            if dataset is not None:
-                written += 1
-                dataset.save_as(folder / name / f"{written:04d}.dcm", enforce_file_format=True)
+            written += self._write_file(header.path, folder / name / f"{written + 1:04d}.dcm", cleaner, base)
         if written:
             self.series.append(WrittenSeries(name, series.modality, written, series.phase))
         else:
             (folder / name).rmdir()
 
-    def _cleaned(self, path: Path, cleaner: Cleaner, base: Path) -> Dataset | None:
-        """Return a cleaned data set ready to be saved, or None where the file cannot be handled (it is listed)."""
+    def _write_file(self, path: Path, target: Path, cleaner: Cleaner, base: Path) -> bool:
+        """Write one cleaned file; say False where it cannot be handled (it is listed)."""
         import pydicom
 
-        with quiet_pydicom():
-            try:
+        try:
+            with quiet_pydicom():
                 dataset = pydicom.dcmread(path, force=True)
-                if not any(keyword in dataset for keyword in _PIXELS):
-                    raise EOFError
                 _refresh_meta(dataset, self.secret)
-                cleaner.clean(dataset)
-            except (EOFError, ValueError, NotImplementedError, TypeError, pydicom.errors.InvalidDicomError):
-                self.left_out.append(LeftOut(path.relative_to(base), _DAMAGED))
-                return None
-        _state_method(dataset, self.options)
-        return dataset
+                done = cleaner.clean(dataset)
+                _state_method(dataset, self.options)
+                dataset.save_as(target, enforce_file_format=True)
+        except pydicom_errors() as error:
+            target.unlink(missing_ok=True)
+            self.left_out.append(LeftOut(path.relative_to(base), f"{_DAMAGED} ({type(error).__name__})"))
+            return False
+        self.done.update(done)
+        return True
 
     def result(self, target: Path) -> Deidentification:
         changes = tuple(Change(*what, files) for what, files in sorted(self.done.items()))

@@ -11,12 +11,13 @@ import hashlib
 import hmac
 import re
 import uuid
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+from hccoutcome.imaging.dicom_headers import pydicom_errors
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -61,19 +62,17 @@ class Secret:
 
 @dataclass
 class Cleaner:
-    """Cleans the data sets of one patient and counts what was done to which element.
+    """Cleans the data sets of one patient and notes what was done to which element.
 
     Attributes:
         secret: key of the run.
         pseudonym: takes the place of the patient's name and ID.
         days_back: number of days that dates are put back, or None to remove dates.
-        done: number of files by (tag, name, action).
     """
 
     secret: Secret
     pseudonym: str
     days_back: int | None = None
-    done: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     _here: set[tuple[str, str, str]] = field(default_factory=set)
 
     @cached_property
@@ -83,8 +82,11 @@ class Cleaner:
 
         return {tag: rule for tag, rule in initialize_actions(PROFILE_TABLE).items() if len(tag) == 2}
 
-    def clean(self, dataset: Dataset) -> None:
-        """Clean a data set in place; its file meta information and preamble are not touched."""
+    def clean(self, dataset: Dataset) -> frozenset[tuple[str, str, str]]:
+        """Clean a data set in place and return what was done: (tag, name, action).
+
+        Its file meta information and preamble are not touched.
+        """
         self._here = set()
         known = identifying_words(dataset)
         self._clean_level(dataset)
@@ -92,7 +94,7 @@ class Cleaner:
         for keyword in _PSEUDONYMOUS:
             setattr(dataset, keyword, self.pseudonym)
             self._note(dataset[keyword].tag, "replaced by the pseudonym", alone=True)
-        self.done.update(self._here)
+        return frozenset(self._here)
 
     def _note(self, tag: BaseTag, action: str, alone: bool = False) -> None:
         from pydicom.datadict import dictionary_description, dictionary_has_tag
@@ -128,7 +130,7 @@ class Cleaner:
     def _clean_readable(self, dataset: Dataset, tag: BaseTag) -> None:
         try:
             element = dataset[tag]
-        except (ValueError, NotImplementedError, KeyError, TypeError, OverflowError):
+        except pydicom_errors():
             self._remove(dataset, tag, "removed (value cannot be read)")
             return
         rule = self.rules.get((tag.group, tag.element))
@@ -240,7 +242,7 @@ def identifying_words(dataset: Dataset) -> frozenset[str]:
             continue
         try:
             element = dataset[tag]
-        except (ValueError, NotImplementedError, KeyError, TypeError, OverflowError):
+        except pydicom_errors():
             continue
         if element.VR == "SQ":
             for item in element.value:

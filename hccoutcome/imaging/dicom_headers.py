@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,6 +33,10 @@ _TAGS = """
     AcquisitionDate AcquisitionTime AcquisitionDateTime ContentDate ContentTime SeriesDate SeriesTime
     ContrastBolusAgent ContrastBolusStartTime
 """.split()  # noqa: SIM905
+
+
+_COORDINATES = {"PixelSpacing": 2, "ImagePositionPatient": 3, "ImageOrientationPatient": 6}
+_WHOLE = ("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "InstanceNumber")
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ class SliceHeader:
     @property
     def is_image(self) -> bool:
         """True where the file holds an image, and not a segmentation, a report or the like."""
-        return "Rows" in self.values and self.text("Modality") not in NOT_IMAGES
+        return {"Rows", "Columns"} <= set(self.values) and self.text("Modality") not in NOT_IMAGES
 
     @property
     def is_placed(self) -> bool:
@@ -83,6 +88,14 @@ def quiet_pydicom() -> Iterator[None]:
         yield
 
 
+def pydicom_errors() -> tuple[type[Exception], ...]:
+    """Return what pydicom and highdicom raise on damaged files, for an ``except`` clause."""
+    from pydicom.errors import BytesLengthException, InvalidDicomError
+
+    damaged = (EOFError, ValueError, TypeError, AttributeError, KeyError, RuntimeError, OverflowError)
+    return (*damaged, struct.error, zlib.error, BytesLengthException, InvalidDicomError)
+
+
 def read_header(path: Path) -> SliceHeader:
     """Read the header of one DICOM file and check that its pixels are all there.
 
@@ -94,25 +107,36 @@ def read_header(path: Path) -> SliceHeader:
     with path.open("rb") as file, quiet_pydicom():
         try:
             dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(_TAGS), force=True)
-        except (pydicom.errors.InvalidDicomError, EOFError, ValueError, NotImplementedError, struct.error) as error:
+            syntax = str(dataset.file_meta.get("TransferSyntaxUID", "1.2.840.10008.1.2"))
+            values = _plain_values(dataset)
+        except pydicom_errors() as error:
+            reason = str(error).splitlines()[0][:80] if str(error) else type(error).__name__
             raise InputError(
-                f"The DICOM file '{path.name}' is cut short or damaged ({error}): copy it again from its source."
+                f"The DICOM file '{path.name}' is cut short or damaged ({reason}): copy it again from its source."
             ) from error
-        syntax = str(dataset.file_meta.get("TransferSyntaxUID", "1.2.840.10008.1.2"))
         _refuse_truncated(path, file, syntax)
-        return SliceHeader(path, _plain_values(dataset), syntax)
+        return SliceHeader(path, values, syntax)
 
 
 def _plain_values(dataset: Dataset) -> dict[str, Any]:
+    """Return the elements as plain text, whole numbers and tuples; what is absent or empty is left out.
+
+    Raises:
+        ValueError: a number that is none, or a place without all its coordinates.
+    """
     values: dict[str, Any] = {}
     for keyword in _TAGS:
         value = dataset.get(keyword)
         if value is None or value == "" or (hasattr(value, "__len__") and len(value) == 0):
             continue
-        if isinstance(value, (str, int, float)):
-            values[keyword] = value
+        if keyword in _COORDINATES:
+            values[keyword] = tuple(float(number) for number in value)
+            if len(values[keyword]) != _COORDINATES[keyword]:
+                raise ValueError(f"{keyword} of {len(values[keyword])} numbers")
+        elif keyword in _WHOLE:
+            values[keyword] = int(value)
         else:
-            values[keyword] = tuple(value)
+            values[keyword] = value if isinstance(value, (str, int, float)) else tuple(value)
     return values
 
 

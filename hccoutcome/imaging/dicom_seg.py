@@ -10,7 +10,7 @@ import SimpleITK as sitk
 
 from hccoutcome.case import MaskFile
 from hccoutcome.errors import InputError
-from hccoutcome.imaging.dicom_headers import quiet_pydicom, read_header, scan
+from hccoutcome.imaging.dicom_headers import pydicom_errors, quiet_pydicom, read_header, scan
 from hccoutcome.imaging.itk import image_from_array
 from hccoutcome.imaging.labels import choose_a_segment, not_empty
 
@@ -74,7 +74,7 @@ def _open(path: Path) -> Segmentation:
     try:
         with quiet_pydicom():
             return segread(path)
-    except (ValueError, AttributeError, KeyError, EOFError, NotImplementedError) as error:
+    except pydicom_errors() as error:
         raise InputError(
             f"The DICOM SEG file '{path.name}' cannot be read ({error}): export the segmentation again."
         ) from error
@@ -84,8 +84,8 @@ def _volume(seg: Segmentation, number: int, label: str, path: Path) -> sitk.Imag
     try:
         with quiet_pydicom():
             volume = seg.get_volume(segment_numbers=[number], combine_segments=False, allow_missing_positions=True)
-    except (RuntimeError, ValueError, AttributeError, KeyError, NotImplementedError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except pydicom_errors() as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(
             f"The frames of the DICOM SEG file '{path.name}' were expected to form an even stack, but they do not "
             f"({reason}): export the segmentation again."

@@ -14,7 +14,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from hccoutcome.errors import InputError
-from hccoutcome.imaging.dicom_headers import SliceHeader, quiet_pydicom
+from hccoutcome.imaging.dicom_headers import SliceHeader, pydicom_errors, quiet_pydicom
 from hccoutcome.imaging.dicom_series import Series, SeriesFiles
 from hccoutcome.imaging.itk import image_from_array, quiet_itk
 from hccoutcome.progress import Progress
@@ -162,11 +162,12 @@ def _read_plane(header: SliceHeader) -> np.ndarray:
 
 
 def _undecodable(header: SliceHeader) -> str:
-    from pydicom.uid import UID
+    from pydicom.uid import UID_dictionary
 
+    name = UID_dictionary.get(header.transfer_syntax, (header.transfer_syntax,))[0]
     return (
         f"The pixels of '{header.path.name}' were expected in an encoding that can be read, found "
-        f"'{UID(header.transfer_syntax).name}', which cannot be decoded here or is damaged: decompress the series, for "
+        f"'{name}', which cannot be decoded here or is damaged: decompress the series, for "
         "example with gdcmconv --raw."
     )
 
@@ -192,8 +193,8 @@ def read_frames(found: SeriesFiles, progress: Progress) -> sitk.Image:
     try:
         with quiet_pydicom():
             volume = highdicom.imread(header.path).get_volume(apply_real_world_transform=False)
-    except (RuntimeError, NotImplementedError, ValueError, AttributeError, EOFError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except pydicom_errors() as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(
             f"The multi-frame DICOM file '{header.path.name}' was expected to hold one even volume, but it cannot be "
             f"read as one ({reason}): export it as a series of single images."

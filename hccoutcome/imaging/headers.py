@@ -120,6 +120,8 @@ def _header_lines(file: BinaryIO) -> list[str]:
 
 def _check_meta(path: Path) -> None:
     fields, start = _meta_fields(path)
+    if not {"NDims", "DimSize"} <= set(fields) or fields.get("ElementType") not in _META_BYTES:
+        raise ValueError(f"NDims {fields.get('NDims')}, ElementType {fields.get('ElementType')}")
     sizes = [int(word) for word in fields.get("DimSize", "").split()]
     check_sizes(path, sizes)
     steps = fields.get("ElementSpacing", fields.get("ElementSize", " ".join("1" * len(sizes))))

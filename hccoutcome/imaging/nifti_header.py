@@ -23,7 +23,10 @@ from hccoutcome.imaging.header_rules import (
     truncated,
 )
 
-_FLOATS = {16: "f4", 64: "f8"}  # codes of the floating-point voxel types
+_BITS = {2: 8, 4: 16, 8: 32, 16: 32, 32: 64, 64: 64, 128: 24, 256: 8, 512: 16, 768: 32, 1024: 64, 1280: 64, 2304: 32}
+"""Bits a voxel by the code of its type."""
+_FLOATS = {16: "f4", 64: "f8"}
+_BLOCK = 1 << 22
 
 
 def nifti_order(start: bytes) -> str | None:
@@ -51,16 +54,16 @@ def check_nifti(path: Path) -> None:
     kind, bits = struct.unpack(order + "2h", head[70:74])
     steps = struct.unpack(order + "8f", head[76:108])[1:4]
     offset = int(struct.unpack(order + "f", head[108:112])[0])
+    if not 1 <= dims[0] <= 7 or bits != _BITS.get(kind):
+        raise ValueError(f"{dims[0]} dimensions of voxel type {kind} with {bits} bits")
     sizes = dims[1 : dims[0] + 1]
     check_sizes(path, sizes)
     check_spacing(path, steps)
     if struct.unpack(order + "h", head[254:256])[0] > 0:
         _check_sform(path, np.reshape(struct.unpack(order + "12f", head[280:328]), (3, 4))[:, :3], steps)
     data = paired_data(path)
-    offset = offset if data == path else 0
-    _check_length(data, offset + math.prod(sizes) * bits // 8)
-    if kind in _FLOATS and (count := _not_finite(data, offset, np.dtype(order + _FLOATS[kind]))):
-        raise InputError(not_finite(path, count, math.prod(sizes)))
+    number = np.dtype(order + _FLOATS[kind]) if kind in _FLOATS else None
+    _check_voxels(data, offset if data == path else 0, math.prod(sizes) * bits // 8, number)
 
 
 def _check_sform(path: Path, matrix: np.ndarray, steps: Sequence[float]) -> None:
@@ -74,21 +77,39 @@ def _check_sform(path: Path, matrix: np.ndarray, steps: Sequence[float]) -> None
         )
 
 
-def _check_length(data: Path, expected: int) -> None:
-    found = _unpacked_length(data, expected)
-    if found < expected:
-        raise InputError(truncated(data, expected, found))
+def _check_voxels(data: Path, offset: int, length: int, number: np.dtype | None) -> None:
+    """Refuse voxels that are cut short, damaged or (where they are floating-point numbers) not finite.
+
+    The library behind SimpleITK reads missing and damaged voxels, NaN and infinity as zero without a word. A packed
+    file is therefore unpacked once to its end, where its checksum stands.
+    """
+    found, wrong = data.stat().st_size, 0
+    if is_gzip(data) or number is not None:
+        found, wrong = _count(data, offset, number)
+    if found < offset + length:
+        raise InputError(truncated(data, offset + length, found))
+    if wrong and number is not None:
+        raise InputError(not_finite(data, wrong, length // number.itemsize))
 
 
-def _not_finite(path: Path, offset: int, dtype: np.dtype) -> int:
-    """Count NaN and infinite voxels in the file itself: the library behind SimpleITK reads them as zero."""
-    count = 0
-    with gzip.open(path, "rb") if is_gzip(path) else path.open("rb") as file:
-        file.seek(offset)
-        while block := file.read(1 << 22):
-            values = np.frombuffer(block[: len(block) // dtype.itemsize * dtype.itemsize], dtype)
-            count += values.size - int(np.count_nonzero(np.isfinite(values)))
-    return count
+def _count(data: Path, offset: int, number: np.dtype | None) -> tuple[int, int]:
+    """Return the number of unpacked bytes in a file and of numbers behind the offset that are not finite."""
+    found, wrong = 0, 0
+    with gzip.open(data, "rb") if is_gzip(data) else data.open("rb") as file:
+        try:
+            found = len(file.read(offset))
+            while block := file.read(_BLOCK):
+                found += len(block)
+                if number is not None:
+                    values = np.frombuffer(block[: len(block) // number.itemsize * number.itemsize], number)
+                    wrong += values.size - int(np.count_nonzero(np.isfinite(values)))
+        except EOFError:
+            return found, wrong
+        except (OSError, zlib.error) as error:
+            raise InputError(
+                f"'{data.name}' was expected to unpack, but its packed data are damaged: copy it again from its source."
+            ) from error
+    return found, wrong
 
 
 def paired_data(path: Path) -> Path:
@@ -101,29 +122,3 @@ def paired_data(path: Path) -> Path:
     raise InputError(
         f"'{path.name}' is a header whose voxels were expected in an .img file beside it, found none: copy both files."
     )
-
-
-def _unpacked_length(path: Path, expected: int) -> int:
-    """Return the number of bytes in a file after unpacking; unpacks only where its last four bytes do not tell."""
-    length = path.stat().st_size
-    if is_gzip(path):
-        with path.open("rb") as file:
-            file.seek(-min(4, length), 2)
-            announced = int.from_bytes(file.read(4), "little")
-        return expected if announced == expected % 2**32 else _unpack_and_count(path)
-    return length
-
-
-def _unpack_and_count(path: Path) -> int:
-    count = 0
-    with gzip.open(path, "rb") as file:
-        try:
-            while block := file.read(1 << 22):
-                count += len(block)
-        except EOFError:
-            return count
-        except (OSError, zlib.error) as error:
-            raise InputError(
-                f"'{path.name}' was expected to unpack, but its packed data are damaged: copy it again from its source."
-            ) from error
-    return count

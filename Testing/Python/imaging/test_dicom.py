@@ -378,3 +378,17 @@ def test_the_real_series_are_listed(data):
     assert [(s.description, s.modality, s.count, s.phase, s.phase_source) for s in found] == [
         ("CT Body 3.0", "CT", 20, "portal", "contrast timing")
     ]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_damaged_file_is_read_or_refused_but_never_a_defect(tmp_path, seed):
+    path = write_series(tmp_path, 3)[1]
+    content = bytearray(path.read_bytes())
+    generator = np.random.default_rng(seed)
+    for at in generator.integers(132, len(content) - 96, 3):
+        content[at] = generator.integers(0, 256)
+    path.write_bytes(content)
+    try:
+        assert read_image(ImageFile(tmp_path)).GetSize()[:2] == (8, 6)
+    except InputError as error:
+        assert "expected" in str(error) or "damaged" in str(error)
