@@ -78,9 +78,24 @@ class PictureGroup:
     pictures: tuple[Picture, ...]
 
     @property
-    def tall(self) -> bool:
-        """Whether the pictures beside the first are too tall to stand one above the other."""
-        return any(height > 0.8 * width for width, height in (png_size(item.data) for item in self.pictures[1:]))
+    def widths(self) -> list[int]:
+        """Width of each picture in pixels; all pixels of a group are of one size in mm."""
+        return [png_size(picture.data)[0] for picture in self.pictures]
+
+    @property
+    def in_a_row(self) -> bool:
+        """Whether the pictures after the first would be too tall one above the other beside it."""
+        first, *others = [png_size(picture.data) for picture in self.pictures]
+        if not others:
+            return False
+        stacked = sum(height for _, height in others) / max(width for width, _ in others)
+        return stacked > 1.5 * first[1] / first[0]
+
+    @property
+    def shares(self) -> list[str]:
+        """Width that each picture takes of its column, so that those one above the other keep one scale."""
+        widest = max(self.widths[1:], default=1)
+        return ["100%", *(f"{100 * width / widest:.4g}%" for width in self.widths[1:])]
 
 
 def score(prediction: Prediction) -> Score:

@@ -32,7 +32,7 @@ SURFACES = "surfaces"
 """Key of the picture of the surfaces; slices have ``<phase>-<plane>``."""
 WIDTH_PIXELS, LEAST_PIXELS, DPI = 720, 300, 100
 MARGIN_MM, AROUND_REGIONS_MM = 8.0, 40.0
-BAR_LENGTHS_MM = (0.1, 0.5, 1.0, 5.0, 10.0, 50.0, 100.0)
+BAR_LENGTHS_MM = (0.1, 0.5, 1.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 
 
 @dataclass(frozen=True)
@@ -184,32 +184,33 @@ class Canvas:
 
     def write(self, x: float, y: float, text: str, right: bool = False) -> None:
         """Write text below a point given as fractions of the picture; ``right`` ends it there."""
-        self._text(x, y, text, "right" if right else "left", "top", 9.5)
+        self._text(x, y, text, "right" if right else "left", "top", 11)
 
     def letters(self, letters: Sequence[str]) -> None:
         """Write the directions at the middle of the left, right, upper and lower edge."""
         places = ((0.012, 0.5, "left", "center"), (0.988, 0.5, "right", "center"))
         places += ((0.5, 0.985, "center", "top"), (0.5, 0.015, "center", "bottom"))
         for letter, (x, y, horizontal, vertical) in zip(letters, places, strict=True):
-            self._text(x, y, letter, horizontal, vertical, 13, weight="bold")
+            self._text(x, y, letter, horizontal, vertical, 15, weight="bold")
 
     def scale_bar(self, pixel: float) -> None:
-        """Draw a bar of a round length with five parts; ``pixel`` is the size of a pixel in mm."""
-        length = max(round_length for round_length in BAR_LENGTHS_MM if round_length <= 0.2 * self._columns * pixel)
+        """Draw a bar of a round length, with ticks at each centimetre; ``pixel`` is the size of a pixel in mm."""
+        length = max(round_length for round_length in BAR_LENGTHS_MM if round_length <= 0.25 * self._columns * pixel)
+        parts = round(length / 10) if length >= 20 else 5
         start, end = 0.012, 0.012 + length / pixel / self._columns
         base, tick = 0.028, 0.028 + 6 / self._rows
-        for x in np.linspace(start, end, 6):
+        for x in np.linspace(start, end, parts + 1):
             self._line([x, x], [base, tick])
         self._line([start, end], [base, base])
-        self._text(end + 0.008, 0.018, f"{length / 10:g} cm", "left", "bottom", 9)
+        self._text(end + 0.008, 0.018, f"{length / 10:g} cm", "left", "bottom", 10)
 
     def legend(self, regions: Sequence[Region]) -> None:
         """Name the regions, each in its colour, from the lower right corner upwards."""
         for line, region in enumerate(reversed(regions)):
             note = "" if region.own_grid else " (outlined on another image)"
-            y = 0.015 + line * 17 / self._rows
-            self._text(0.988, y, "■", "right", "bottom", 9.5, colour=region.colour)
-            self._text(0.988 - 16 / self._columns, y, f"{region.title}{note}", "right", "bottom", 9.5)
+            y = 0.015 + line * 19 / self._rows
+            self._text(0.988, y, "■", "right", "bottom", 11, colour=region.colour)
+            self._text(0.988 - 18 / self._columns, y, f"{region.title}{note}", "right", "bottom", 11)
 
     def _line(self, x: Sequence[float], y: Sequence[float]) -> None:
         self._figure.add_artist(Line2D(x, y, color=self._ink, linewidth=1.5, path_effects=self._outline))

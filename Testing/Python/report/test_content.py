@@ -86,13 +86,15 @@ def png(width: int, height: int) -> bytes:
 def test_pictures_are_grouped_by_phase_and_tall_ones_stand_in_a_row() -> None:
     pictures = {"portal-axial": png(720, 700), "portal-coronal": png(720, 400), "surfaces": png(720, 600)}
     portal, surfaces = content.picture_groups(pictures, worked_example.findings())
-    assert (portal.title, portal.tall) == ("Portal venous phase", False)
+    assert (portal.title, portal.in_a_row) == ("Portal venous phase", False)
     assert [picture.plane for picture in portal.pictures] == ["axial", "coronal"]
     assert (surfaces.title, surfaces.pictures[0].plane) == ("Surfaces", "")
-    (tall,) = content.picture_groups(
-        {"portal-axial": png(7, 7), "portal-coronal": png(7, 9)}, worked_example.findings()
-    )
-    assert tall.tall
+    narrow = {"portal-axial": png(700, 700), "portal-coronal": png(700, 300), "portal-sagittal": png(350, 300)}
+    (portal,) = content.picture_groups(narrow, worked_example.findings())
+    assert (portal.in_a_row, portal.shares) == (False, ["100%", "100%", "50%"])
+    tall = {"portal-axial": png(700, 500), "portal-coronal": png(700, 500), "portal-sagittal": png(350, 500)}
+    (portal,) = content.picture_groups(tall, worked_example.findings())
+    assert (portal.in_a_row, portal.widths) == (True, [700, 700, 350])
 
 
 def test_provenance_is_told_in_lines_or_in_full() -> None:

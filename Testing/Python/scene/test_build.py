@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -110,3 +112,27 @@ def test_ct_is_shown_in_the_liver_window_and_anything_else_by_its_values() -> No
     width, level = window_level(magnetic, "MR")
     assert (level - width / 2, level + width / 2) == pytest.approx((11.0, 996.0), abs=0.1)
     assert window_level(np.full(5, 7.0), "MR") == (1.0, 7.0)
+
+
+def test_a_missing_slicer_is_explained() -> None:
+    code = (
+        "import sys; sys.modules['slicer'] = None\n"
+        "from hccoutcome.errors import EnvironmentNeeded\n"
+        "try:\n    import hccoutcome.scene.build\nexcept EnvironmentNeeded as error:\n    print(error)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.stdout.strip() == (
+        "The scene and its pictures need 3D Slicer's libraries, which are not installed: "
+        "run pip install slicer-core, or work inside 3D Slicer."
+    )
+
+
+def test_another_package_called_slicer_is_told_apart() -> None:
+    code = (
+        "import sys, types; sys.modules['slicer'] = types.ModuleType('slicer')\n"
+        "from hccoutcome.errors import EnvironmentNeeded\n"
+        "try:\n    from hccoutcome.scene import host\n    host.start_host()\n"
+        "except EnvironmentNeeded as error:\n    print(error)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "another package named 'slicer' is installed" in run.stdout
