@@ -8,6 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from hccoutcome.errors import InputError
+from hccoutcome.imaging.greylevels import grey_levels
 
 
 def zscore(image: sitk.Image, scale: float = 1.0, outliers: float | None = None) -> sitk.Image:
@@ -22,7 +23,7 @@ def zscore(image: sitk.Image, scale: float = 1.0, outliers: float | None = None)
         InputError: the image is constant or holds NaN or infinite values, or the scale or number is not above 0.
     """
     _check_positive("scale", scale)
-    values = _values(image)
+    values = grey_levels(image)
     # The sample deviation (n - 1), as itk::NormalizeImageFilter takes it.
     normal = (values - values.mean()) / values.std(ddof=1)
     if outliers is not None:
@@ -45,7 +46,7 @@ def minmax(image: sitk.Image, low: float = 0.0, high: float = 255.0, within: sit
         InputError: the image is constant (there), or ``low`` is not below ``high``.
     """
     _check_range("output range", low, high)
-    values = _values(image, within)
+    values = grey_levels(image, within)
     everything = sitk.GetArrayViewFromImage(image).astype(float)
     bottom, top = values.min(), values.max()
     return _like(image, low + (everything - bottom) * ((high - low) / (top - bottom)))
@@ -58,7 +59,7 @@ def window(image: sitk.Image, low: float, high: float, output: tuple[float, floa
         InputError: a lower limit is not below its upper limit, or the window leaves a constant image.
     """
     _check_range("window", low, high)
-    clipped = np.clip(_values(image), low, high)
+    clipped = np.clip(grey_levels(image), low, high)
     if clipped.min() == clipped.max():
         raise InputError(
             f"The window {low:g} to {high:g} leaves a constant image of {clipped.min():g}: "
@@ -68,22 +69,6 @@ def window(image: sitk.Image, low: float, high: float, output: tuple[float, floa
         _check_range("output range", *output)
         clipped = output[0] + (clipped - low) * ((output[1] - output[0]) / (high - low))
     return _like(image, clipped)
-
-
-def _values(image: sitk.Image, within: sitk.Image | None = None) -> np.ndarray:
-    values = sitk.GetArrayViewFromImage(image).astype(float)
-    if not np.isfinite(values).all():
-        raise InputError("An image holds finite values, found NaN or infinite ones: export the image again.")
-    if within is not None:
-        values = values[sitk.GetArrayViewFromImage(within) != 0]
-    if values.size == 0:
-        raise InputError("Grey levels were to be scaled within a region, found it empty: outline the region.")
-    if values.min() == values.max():
-        raise InputError(
-            f"An image has different grey levels, found {values.flat[0]:g} everywhere: "
-            "check that the file was exported completely."
-        )
-    return values
 
 
 def _check_range(name: str, low: float, high: float) -> None:

@@ -8,33 +8,18 @@ voxel centre therefore lies inside the old extent, and nothing has to be invente
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import SimpleITK as sitk
 
 from hccoutcome.errors import InputError, nearest
+from hccoutcome.imaging.geometry import Geometry
 
 Interpolation = Literal["bspline", "linear"]
 INTERPOLATORS = {"bspline": sitk.sitkBSpline, "linear": sitk.sitkLinear}
 _COUNT_TOLERANCE = 1e-4
 """Fraction of a voxel by which a rounded spacing in a file's header may enlarge the extent without a further voxel."""
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Where voxels lie: size (x, y, z), spacing and origin in mm (LPS), direction cosines row by row."""
-
-    size: tuple[int, ...]
-    spacing: tuple[float, ...]
-    origin: tuple[float, ...]
-    direction: tuple[float, ...]
-
-
-def grid_of(image: sitk.Image) -> Grid:
-    """Return the grid of an image."""
-    return Grid(image.GetSize(), image.GetSpacing(), image.GetOrigin(), image.GetDirection())
 
 
 def spacing_of(spacing: float | Sequence[float], image: sitk.Image) -> tuple[float, ...]:
@@ -53,7 +38,7 @@ def spacing_of(spacing: float | Sequence[float], image: sitk.Image) -> tuple[flo
     return tuple(float(new or old) for new, old in zip(values, image.GetSpacing(), strict=True))
 
 
-def grid_with_spacing(image: sitk.Image, spacing: float | Sequence[float] = 1.0) -> Grid:
+def grid_with_spacing(image: sitk.Image, spacing: float | Sequence[float] = 1.0) -> Geometry:
     """Return the grid of another spacing that covers an image's extent, centred on it (see the module's text)."""
     new = np.array(spacing_of(spacing, image))
     old, size = np.array(image.GetSpacing()), np.array(image.GetSize())
@@ -61,12 +46,12 @@ def grid_with_spacing(image: sitk.Image, spacing: float | Sequence[float] = 1.0)
     # Half the difference of the extents, less half the difference of the voxels, along the image's own axes.
     first = ((size - 1) - (count - 1) * new / old) / 2
     origin = image.TransformContinuousIndexToPhysicalPoint([float(value) for value in first])
-    return Grid(tuple(map(int, count)), tuple(map(float, new)), origin, image.GetDirection())
+    return Geometry(tuple(map(int, count)), tuple(map(float, new)), origin, image.GetDirection())
 
 
 def resample_image(
     image: sitk.Image,
-    grid: Grid,
+    grid: Geometry,
     interpolation: Interpolation = "bspline",
     transform: sitk.Transform | None = None,
     outside: float | None = None,
@@ -90,7 +75,7 @@ def resample_image(
     return _resample(real, grid, INTERPOLATORS[interpolation], transform, fill)
 
 
-def resample_mask(mask: sitk.Image, grid: Grid, transform: sitk.Transform | None = None) -> sitk.Image:
+def resample_mask(mask: sitk.Image, grid: Geometry, transform: sitk.Transform | None = None) -> sitk.Image:
     """Return a mask (uint8, 0/1) on another grid by nearest neighbour; outside it nothing is marked."""
     return _resample(sitk.Cast(mask != 0, sitk.sitkUInt8), grid, sitk.sitkNearestNeighbor, transform, 0)
 
@@ -103,7 +88,7 @@ def to_spacing(
 
 
 def _resample(
-    image: sitk.Image, grid: Grid, interpolator: int, transform: sitk.Transform | None, outside: float
+    image: sitk.Image, grid: Geometry, interpolator: int, transform: sitk.Transform | None, outside: float
 ) -> sitk.Image:
     moved = transform if transform is not None else sitk.Transform(image.GetDimension(), sitk.sitkIdentity)
     return sitk.Resample(
