@@ -39,7 +39,7 @@ def read_stack(found: SeriesFiles, progress: Progress) -> sitk.Image:
     planes = []
     for number, header in enumerate(headers):
         progress(number / len(headers), "reads DICOM slices")
-        planes.append(_read_plane(header))
+        planes.append(_narrowed(_read_plane(header)))
     return image_from_array(_joined(planes), affine)
 
 
@@ -177,11 +177,21 @@ def _joined(planes: Sequence[np.ndarray]) -> np.ndarray:
 
     The decoder chooses the type of each slice by its own range, so slices of one series differ.
     """
-    if any(np.issubdtype(plane.dtype, np.floating) for plane in planes):
-        return np.stack(planes).astype(np.float32)
-    low, high = min(int(plane.min()) for plane in planes), max(int(plane.max()) for plane in planes)
+    kind: type[np.generic] = np.float32
+    if all(np.issubdtype(plane.dtype, np.integer) for plane in planes):
+        kind = np.int16 if all(plane.dtype == np.int16 for plane in planes) else np.int32
+    voxels = np.empty((len(planes), *planes[0].shape), dtype=kind)
+    for target, plane in zip(voxels, planes, strict=True):
+        target[...] = plane
+    return voxels
+
+
+def _narrowed(plane: np.ndarray) -> np.ndarray:
+    """Return a slice of whole numbers as int16 where that holds them all."""
     limits = np.iinfo(np.int16)
-    return np.stack(planes).astype(np.int16 if limits.min <= low and high <= limits.max else np.int32)
+    if np.issubdtype(plane.dtype, np.integer) and limits.min <= plane.min() and plane.max() <= limits.max:
+        return plane.astype(np.int16)
+    return plane
 
 
 def read_frames(found: SeriesFiles, progress: Progress) -> sitk.Image:
@@ -202,4 +212,4 @@ def read_frames(found: SeriesFiles, progress: Progress) -> sitk.Image:
     voxels, affine = volume.array, np.array(volume.affine)
     affine[:3, :3] = affine[:3, [2, 1, 0]]
     whole = np.array_equal(voxels, np.round(voxels))
-    return image_from_array(_joined(list(voxels.astype(np.int32) if whole else voxels)), affine)
+    return image_from_array(_joined([_narrowed(p.astype(np.int32) if whole else p) for p in voxels]), affine)

@@ -78,6 +78,13 @@ def test_rescale_slopes_that_differ_by_slice_are_applied(tmp_path):
     np.testing.assert_array_equal(sitk.GetArrayFromImage(image), expected)
 
 
+def test_values_beyond_16_bits_are_kept(tmp_path):
+    write_series(tmp_path, 3, RescaleIntercept=40_000)
+    image = read_image(ImageFile(tmp_path))
+    assert image.GetPixelID() == sitk.sitkInt32
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(image), voxels_of(3).astype(np.int32) + 40_000)
+
+
 @pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, DeflatedExplicitVRLittleEndian])
 def test_other_encodings_give_the_same_voxels(tmp_path, syntax):
     for k in range(3):

@@ -295,10 +295,12 @@ def block(stop: int, value: int = 1) -> np.ndarray:
     return voxels
 
 
-def test_segments_of_a_seg_nrrd_are_chosen_by_name_over_all_layers(tmp_path):
+@pytest.mark.parametrize("kind", [b"vector", b"list"])
+def test_segments_of_a_seg_nrrd_are_chosen_by_name_over_all_layers(tmp_path, kind):
     both = block(6)
     both[8:] = 2
     path = seg_nrrd(tmp_path / "s.seg.nrrd", [both, block(3)], [("Liver", 0, 1), ("Spleen", 0, 2), ("Tumor", 1, 1)])
+    path.write_bytes(path.read_bytes().replace(b"kinds: vector", b"kinds: " + kind))
     for name, slices in (("liver", 6), ("Spleen", 4), ("TUMOR", 3)):
         assert sitk.GetArrayFromImage(read_mask(MaskFile(path, name))).sum() == slices * 320
     assert refusal_of_mask(path) == (
