@@ -82,9 +82,11 @@ PREPARATION = MappingProxyType(
     {
         "bias_correction": True,
         "spacing": [1.0, 1.0, 1.0],
+        "interpolation": "bspline",
         "reference_phase": PVP,
         "registration": "rigid",
         "normalisation": "minmax",
+        "output_range": [0.0, 255.0],
     }
 )
 """Section 2.5. The paper names ANTs but no kind of transform, and no range of the normalised grey levels."""

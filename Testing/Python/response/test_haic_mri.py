@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 
+from hccoutcome.imaging.preparation import Preparation
 from hccoutcome.naming import parse_feature_name
 from hccoutcome.package.applicability import ImageFacts, PackageInputs
 from hccoutcome.package.commands import make_reference
@@ -16,7 +16,7 @@ from hccoutcome.package.format import Package
 from hccoutcome.package.linear import LinearScore
 from hccoutcome.package.reading import read_package
 from hccoutcome.package.reference import Distribution, Reference
-from hccoutcome.radiomics.settings import RadiomicsSettings
+from hccoutcome.radiomics.settings import parse_settings
 from hccoutcome.response.haic_mri import DP, LAP, PRE, PVP, HaicClinical, HaicCR, HaicCRH
 from hccoutcome.systems import predict
 
@@ -190,5 +190,13 @@ def test_crh_needs_three_habitats_and_cr_none() -> None:
 @pytest.mark.parametrize("name", ["haic-mri-cr", "haic-mri-crh"])
 def test_the_parameter_file_is_that_of_the_original_image(name: str) -> None:
     package = read_package(name)
-    settings = RadiomicsSettings.from_dict(yaml.safe_load(package.parameters))
+    settings = parse_settings(package.parameters)
     assert [kind.name for kind in settings.image_types] == ["Original"]
+
+
+@pytest.mark.parametrize("name", ["haic-mri-cr", "haic-mri-crh"])
+def test_the_preparation_is_that_of_section_2_5(name: str) -> None:
+    found = Preparation.from_dict(read_package(name).preparation)
+    assert (found.bias_correction, found.spacing) == (True, (1.0, 1.0, 1.0))
+    assert (found.registration, found.reference_phase) == ("rigid", PVP)
+    assert (found.normalisation, found.output_range) == ("minmax", (0.0, 255.0))

@@ -6,12 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 
 from hccoutcome.package.applicability import ImageFacts, PackageInputs
 from hccoutcome.package.prediction import Prediction
 from hccoutcome.package.reading import read_package
-from hccoutcome.radiomics.settings import RadiomicsSettings
+from hccoutcome.radiomics.settings import parse_settings
 from hccoutcome.survival.radscore import COEFFICIENTS, INTERCEPT, NEEDS, Radscore
 from hccoutcome.systems import predict
 
@@ -110,7 +109,7 @@ def test_a_score_beyond_all_numbers_is_refused() -> None:
 
 def test_the_parameter_file_extracts_every_feature_of_the_score() -> None:
     """Image types and classes of the package's parameter file cover the five features."""
-    settings = RadiomicsSettings.from_dict(yaml.safe_load(read_package("radscore-tace-ct").parameters))
+    settings = parse_settings(read_package("radscore-tace-ct").parameters)
     kinds = {kind.name.lower() for kind in settings.image_types}
     classes = {group.name for group in settings.classes}
     for name in NEEDS.features:
