@@ -334,7 +334,7 @@ def _weights(at, size, offset, index, weight):
             if place < 0:
                 place = -place
             if place >= last:
-                place = last - (place - last)
+                place = abs(last - (place - last))  # ITK reads beside the image where it is two voxels wide
         index[tap] = place - offset
 
 

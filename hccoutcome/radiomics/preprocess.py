@@ -377,7 +377,7 @@ def _whole_number_statistics(array: NDArray[np.integer]) -> tuple[float, float]:
     """Return mean and sample deviation as ITK computes them; sums of whole numbers are exact in any order."""
     total, squares = (float(value) for value in _sums(array))
     count = float(array.size)
-    variance = (squares - (total * total / count)) / (count - 1)
+    variance = (squares - (total * total / count)) / max(count - 1, 1.0)
     return total / count, float(np.sqrt(variance))
 
 

@@ -6,6 +6,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
@@ -33,17 +34,24 @@ def extract_region(
     """
     module = _import(settings)
     progress(0.0, "Computes features with PyRadiomics")
-    extractor = module.RadiomicsFeatureExtractor()
+    with _silence():
+        extractor = configured(settings, module.RadiomicsFeatureExtractor)
+    with _tolerance(module), _silence():
+        found = extractor.execute(image, mask)
+    progress(1.0, "Computes features with PyRadiomics")
+    return {name: float(value) for name, value in found.items()}
+
+
+def configured(settings: RadiomicsSettings, extractor_class: type) -> Any:
+    """Return an extractor of PyRadiomics with all settings in force, without its own validation (done already)."""
+    extractor = extractor_class()
     extractor.settings = _values(settings)
     extractor.enabledImagetypes = {
         kind.name: {key: _listed(value) for key, value in _by_key(dict(kind.overrides)).items()}
         for kind in settings.image_types
     }
     extractor.enabledFeatures = {group.name: list(group.named) for group in settings.classes}
-    with _tolerance(module), _silence():
-        found = extractor.execute(image, mask)
-    progress(1.0, "Computes features with PyRadiomics")
-    return {name: float(value) for name, value in found.items()}
+    return extractor
 
 
 def _import(settings: RadiomicsSettings) -> ModuleType:
@@ -90,15 +98,17 @@ def _listed(value: Any) -> Any:
 @contextmanager
 def _silence() -> Iterator[None]:
     """Keep PyRadiomics' log messages and warnings, which may name patients' files, from the output."""
-    logger = logging.getLogger("radiomics")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if is_available():
+            import_module("radiomics")  # which sets the level of its logger
+        logger = logging.getLogger("radiomics")
+        before = logger.level
+        logger.setLevel(logging.CRITICAL + 1)
+        try:
             yield
-    finally:
-        logger.setLevel(before)
+        finally:
+            logger.setLevel(before)
 
 
 @contextmanager
