@@ -9,7 +9,7 @@ orientations and the data manager without which no ``.mrb`` can be read. Nothing
 from __future__ import annotations
 
 import atexit
-import importlib
+import importlib.util
 import shutil
 import tempfile
 from dataclasses import dataclass

@@ -31,7 +31,7 @@ def save_scene(path: Path) -> Path:
         raise InputError(f"A scene is saved as one {SUFFIX} file, found '{path.name}': name it scene{SUFFIX}.")
     with explained_write_errors(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="hcc-mrb-") as folder:
+        with tempfile.TemporaryDirectory(prefix=".partial-", dir=path.parent) as folder:
             bundle = Path(folder).resolve() / path.stem
             bundle.mkdir()
             _write_bundle(start_host(), bundle)
@@ -73,17 +73,19 @@ def _write_bundle(scene: slicer.vtkMRMLScene, bundle: Path) -> None:
         EnvironmentNeeded: something could not be written.
     """
     messages = slicer.vtkMRMLMessageCollection()
-    if not scene.SaveSceneToSlicerDataBundleDirectory(str(bundle), None, messages):
-        _raise_if_full(bundle)
+    written = scene.SaveSceneToSlicerDataBundleDirectory(str(bundle), None, messages)
+    _raise_if_full(bundle)
+    if not written:
         found = messages.GetAllMessagesAsString() or "no reason given"
-        raise EnvironmentNeeded(f"The scene could not be written to the temporary folder ({found}): free some space.")
+        raise EnvironmentNeeded(f"The scene could not be written ({found}): choose another folder.")
     _write_tables(scene, bundle)
 
 
 def _raise_if_full(folder: Path) -> None:
-    """Raise the system's own error if nothing can be written to the folder any more."""
-    with (folder / "probe").open("wb") as file:
+    """Raise the system's own error if the disk is full: Slicer's text writers do not notice that."""
+    with tempfile.TemporaryFile(dir=folder) as file:
         file.write(bytes(1 << 20))
+        file.flush()
 
 
 def _write_tables(scene: slicer.vtkMRMLScene, bundle: Path) -> None:

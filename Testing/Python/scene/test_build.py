@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -136,3 +138,20 @@ def test_another_package_called_slicer_is_told_apart() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "another package named 'slicer' is installed" in run.stdout
+
+
+def test_module_logics_are_found_where_only_slicers_own_python_runs(tmp_path: Path) -> None:
+    (tmp_path / "vtkSlicerTextsModuleLogicPython.py").write_text("class vtkSlicerTextsLogic:\n    here = True\n")
+    code = (
+        "import sys, slicer; sys.path.insert(0, sys.argv[1]); del slicer.vtkSlicerTextsLogic\n"
+        "from hccoutcome.scene import host; host._find_module_classes(); print(slicer.vtkSlicerTextsLogic.here)"
+    )
+    run = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
+    assert (run.stdout.strip(), run.stderr) == ("True", "")
+
+
+def test_the_hosts_temporary_files_are_gone_when_the_process_ends(tmp_path: Path) -> None:
+    code = "from hccoutcome.scene.host import start_host; start_host()"
+    run = subprocess.run([sys.executable, "-W", "error", "-c", code], env={**os.environ, "TMPDIR": str(tmp_path)})
+    assert run.returncode == 0
+    assert list(tmp_path.iterdir()) == []

@@ -11,6 +11,8 @@ import pytest
 import SimpleITK as sitk
 import slicer
 import worked_example
+from vtkmodules.util.vtkConstants import VTK_LONG_LONG
+from vtkmodules.vtkCommonDataModel import vtkImageData
 
 from hccoutcome.errors import EnvironmentNeeded, InputError
 from hccoutcome.scene import store
@@ -161,6 +163,34 @@ def test_a_full_disk_leaves_the_old_file_and_no_half_one(scene, tmp_path: Path, 
         save_scene(tmp_path / "scene.mrb")
     assert [file.name for file in tmp_path.iterdir()] == ["scene.mrb"]
     assert (tmp_path / "scene.mrb").read_bytes() == b"old"
+
+
+def test_a_disk_that_fills_while_slicer_writes_is_noticed(scene, tmp_path: Path, monkeypatch) -> None:
+    class FullFile:
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def write(self, _: bytes) -> None:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store.tempfile, "TemporaryFile", lambda dir: FullFile())
+    with pytest.raises(EnvironmentNeeded, match="full: free some space"):
+        save_scene(tmp_path / "scene.mrb")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_slicer_could_not_write_is_said(scene, tmp_path: Path) -> None:
+    unwritable = slicer.vtkMRMLScalarVolumeNode()
+    unwritable.SetAndObserveImageData(vtkImageData())
+    unwritable.GetImageData().SetDimensions(2, 2, 2)
+    unwritable.GetImageData().AllocateScalars(VTK_LONG_LONG, 1)
+    scene.AddNode(unwritable)
+    with pytest.raises(EnvironmentNeeded, match="The scene could not be written"):
+        save_scene(tmp_path / "scene.mrb")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_where_the_folder_should_be_is_explained(scene, tmp_path: Path) -> None:
