@@ -54,7 +54,9 @@ class HCCResponseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic = HCCResponseLogic()
         self.window = self.createWindow(slicer.util.childWidgetVariables(uiWidget))
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        # Low priority: after the node selectors have taken notice.
+        for event in (slicer.mrmlScene.EndCloseEvent, slicer.mrmlScene.EndImportEvent):
+            self.addObserver(slicer.mrmlScene, event, self.onSceneChanged, priority=-1.0)
         self.window.set_state(self.logic.getParameterNode())
 
     def createWindow(self, ui: Any) -> Any:
@@ -83,8 +85,8 @@ class HCCResponseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """End what is under way: its case goes with the scene."""
         self.window.close()
 
-    def onSceneEndClose(self, caller: vtk.vtkObject, event: str) -> None:
-        """Begin anew where the module is shown."""
+    def onSceneChanged(self, caller: vtk.vtkObject, event: str) -> None:
+        """Show the state of the new or loaded scene where the module is shown."""
         if self.parent.isEntered:
             self.window.set_state(self.logic.getParameterNode())
 

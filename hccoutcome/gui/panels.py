@@ -31,7 +31,7 @@ VALUE_WIDTH = 90
 def read_only_item(text: str, tip: str = "") -> Any:
     """Return a table item that shows a text and cannot be edited."""
     item = qt.QTableWidgetItem(text)
-    item.setFlags(qt.Qt.ItemIsEnabled | qt.Qt.ItemIsSelectable)
+    item.setFlags(item.flags() & ~qt.Qt.ItemIsEditable)
     item.setToolTip(tip or text)
     return item
 
@@ -215,7 +215,7 @@ class ModelsPanel:
         self._filling = False
         for model in models:
             item = qt.QListWidgetItem(model.title)
-            item.setFlags(qt.Qt.ItemIsEnabled | qt.Qt.ItemIsSelectable | qt.Qt.ItemIsUserCheckable)
+            item.setFlags(item.flags() | qt.Qt.ItemIsUserCheckable)
             item.setCheckState(qt.Qt.Unchecked)
             item.setToolTip(model.about)
             view.addItem(item)

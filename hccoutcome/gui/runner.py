@@ -7,12 +7,12 @@ no pipe fills up, and the log stays for whoever wants to see it.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hccoutcome.gui.signals import Signal
 
@@ -80,7 +80,19 @@ def kill_tree(pid: int) -> None:
             process.kill()
         except psutil.NoSuchProcess:
             continue
-    psutil.wait_procs(family, timeout=KILL_SECONDS)
+    deadline = time.monotonic() + KILL_SECONDS
+    while any(map(_alive, family)) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS / 10)
+
+
+def _alive(process: Any) -> bool:
+    """Whether a process still runs; one that has ended but whose parent has not asked for its status does not."""
+    import psutil
+
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 class JobRunner:
@@ -113,7 +125,6 @@ class JobRunner:
         if self.running:
             raise RuntimeError("a job is under way")
         self._folder, self._position, self._outcome = folder, 0, None
-        hidden = {"creationflags": subprocess.CREATE_NO_WINDOW} if os.name == "nt" else {}
         with (folder / EVENTS_FILE).open("wb") as events, (folder / LOG_FILE).open("wb") as log:
             self._process = subprocess.Popen(
                 [*self._command, str(folder)],
@@ -121,7 +132,7 @@ class JobRunner:
                 stdout=events,
                 stderr=log,
                 env=self._environment,
-                **hidden,
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )
 
     def step(self) -> bool:

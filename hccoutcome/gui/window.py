@@ -19,6 +19,8 @@ from hccoutcome.scene.nodes import MODALITY
 from hccoutcome.scene.parameters import MODALITY_CHOICES, NOT_STATED, PHASES, CaseState
 
 POLL_MILLISECONDS = 100
+LATE = -1.0
+"""Priority of an observer that is called after the usual ones."""
 
 
 class CaseWindow:
@@ -47,7 +49,7 @@ class CaseWindow:
         """
         self.ui, self.analysis, self.models = ui, analysis, models
         self._prepare, self._field = prepare, field
-        self._state: CaseState | None = None
+        self.state: CaseState | None = None
         self._gui_tag: int | None = None
         self._observer: int | None = None
         self.regions = RegionsPanel(ui.regionsTable)
@@ -64,7 +66,7 @@ class CaseWindow:
         self.regions.segments_changed.connect(self.refresh)
         self.clinical.changed.connect(lambda record: self._write("clinical", record))
         if self.models is not None:
-            self.models.changed.connect(lambda names: setattr(self._state, self._field, names))
+            self.models.changed.connect(lambda names: setattr(self.state, self._field, names))
         self.ui.guessButton.connect("clicked()", self.guess_volumes)
         self.ui.outputFolder.connect("currentPathChanged(QString)", self._on_folder)
         self.ui.applyButton.connect("clicked()", self.apply_or_cancel)
@@ -78,15 +80,16 @@ class CaseWindow:
 
     def set_state(self, state: CaseState | None) -> None:
         """Show and follow a state; None lets go of it."""
-        if self._state is not None:
-            self._state.disconnectGui(self._gui_tag)
-            self._state.RemoveObserver(self._observer)
-        self._state = state
+        if self.state is not None:
+            self.state.disconnectGui(self._gui_tag)
+            self.state.RemoveObserver(self._observer)
+        self.state = state
         if state is None:
             self.regions.close()
             return
         self._gui_tag = state.connectGui(self.ui)
-        self._observer = state.AddObserver("ModifiedEvent", lambda caller, event: self.refresh())
+        # After the state's own observers, which bring its values up to date.
+        self._observer = state.AddObserver("ModifiedEvent", lambda caller, event: self.refresh(), LATE)
         self.refresh()
 
     def close(self) -> None:
@@ -103,15 +106,15 @@ class CaseWindow:
 
     def refresh(self) -> None:
         """Show the state, and whether the analysis can start."""
-        if self._state is None:
+        if self.state is None:
             return
-        case = self._state.case
+        case = self.state.case
         self.regions.show(case.segmentation, dict(case.regions))
         if self.models is not None:
             self.models.show(self._chosen_models())
         self.clinical.show(dict(case.clinical), self._needed_variables())
-        if self.ui.outputFolder.currentPath != self._state.output_folder:
-            self.ui.outputFolder.currentPath = self._state.output_folder
+        if self.ui.outputFolder.currentPath != self.state.output_folder:
+            self.ui.outputFolder.currentPath = self.state.output_folder
         self._show_ready()
 
     def guess_volumes(self) -> None:
@@ -121,7 +124,7 @@ class CaseWindow:
             scene.GetNthNodeByClass(index, "vtkMRMLScalarVolumeNode")
             for index in range(scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode"))
         ]
-        case = self._state.case
+        case = self.state.case
         for phase, identifier in guess_phases({node.GetID(): node.GetName() for node in volumes}).items():
             if phase in PHASES and getattr(case, phase) is None:
                 setattr(case, phase, scene.GetNodeByID(identifier))
@@ -131,7 +134,7 @@ class CaseWindow:
 
     def scene_case(self) -> SceneCase:
         """Return the case as chosen."""
-        case = self._state.case
+        case = self.state.case
         segments: dict[str, tuple[str, ...]] = {}
         for key, region in self._used_segments().items():
             segments[region] = (*segments.get(region, ()), key)
@@ -151,13 +154,13 @@ class CaseWindow:
             self.analysis.cancel()
             return
         self._show_results(None, None)
-        folder = self._state.output_folder
+        folder = self.state.output_folder
         try:
             self._prepare()
             self.analysis.process(
                 self.scene_case(),
                 packages=self._chosen_models() if self.models is not None else (),
-                settings=() if self.models is not None else (self._state.parameter_file,),
+                settings=() if self.models is not None else (self.state.parameter_file,),
                 out=Path(folder) if folder else None,
                 wait=False,
             )
@@ -182,20 +185,20 @@ class CaseWindow:
             show_table(tables[self.ui.tableBox.currentIndex])
 
     def _write(self, name: str, value: Any) -> None:
-        setattr(self._state.case, name, value)
+        setattr(self.state.case, name, value)
 
     def _on_folder(self, path: str) -> None:
-        if self._state is not None and self._state.output_folder != path:
-            self._state.output_folder = path
+        if self.state is not None and self.state.output_folder != path:
+            self.state.output_folder = path
 
     def _chosen_models(self) -> tuple[str, ...]:
         if self.models is None:
-            return (self._state.parameter_file,)
-        return tuple(name for name in getattr(self._state, self._field) if name in self.models.models)
+            return (self.state.parameter_file,)
+        return tuple(name for name in getattr(self.state, self._field) if name in self.models.models)
 
     def _needs(self) -> dict[str, Needs]:
         if self.models is None:
-            return {self._state.parameter_file: Needs(phases=(PHASES,), regions=("tumor",))}
+            return {self.state.parameter_file: Needs(phases=(PHASES,), regions=("tumor",))}
         return {name: self.models.models[name].needs for name in self._chosen_models()}
 
     def _needed_variables(self) -> list[str]:
@@ -203,7 +206,7 @@ class CaseWindow:
 
     def _used_segments(self) -> dict[str, str]:
         """Return the region of every segment that still exists and is used."""
-        case = self._state.case
+        case = self.state.case
         if case.segmentation is None:
             return {}
         segmentation = case.segmentation.GetSegmentation()
@@ -212,7 +215,7 @@ class CaseWindow:
     def _show_ready(self) -> None:
         if self.analysis.running:
             return
-        case = self._state.case
+        case = self.state.case
         chosen = Chosen(
             case_id=case.case_id,
             phases=tuple(phase for phase in PHASES if getattr(case, phase) is not None),
@@ -239,7 +242,7 @@ class CaseWindow:
         self.ui.applyButton.setText("Apply")
         self.ui.progressBar.setVisible(False)
         self.ui.messageLabel.setText(message)
-        if self._state is not None:
+        if self.state is not None:
             self._show_ready()
 
     def _step(self) -> None:

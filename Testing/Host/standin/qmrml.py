@@ -61,7 +61,7 @@ class qMRMLNodeComboBox(qt.QWidget):
             self._scene.RemoveObserver(tag)
         self._scene, self._tags = scene, []
         if scene is not None:
-            events = (scene.NodeAddedEvent, scene.NodeRemovedEvent, scene.EndBatchProcessEvent, scene.EndCloseEvent)
+            events = (scene.NodeAddedEvent, scene.NodeRemovedEvent, scene.EndImportEvent, scene.EndCloseEvent)
             self._tags = [scene.AddObserver(event, lambda caller, event: self._populate()) for event in events]
         self.setEnabled(scene is not None)
         self._populate()
@@ -105,7 +105,7 @@ class qMRMLNodeComboBox(qt.QWidget):
         return node.GetClassName() in self._types
 
     def _populate(self) -> None:
-        if self._scene is not None and self._scene.IsBatchProcessing():
+        if self._scene is not None and (self._scene.IsImporting() or self._scene.IsClosing()):
             return
         current, nodes = self._current_id(), self._nodes()
         self._box.blockSignals(True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import time
@@ -21,6 +22,12 @@ MODULES = ("HCCHabitat", "HCCResponse", "HCCSurvival")
 @pytest.fixture(scope="session")
 def application() -> Any:
     """The running stand-in: ``slicer``, ``qt`` and ``ctk`` can be imported as inside the application."""
+    try:
+        importlib.import_module("PySide6.QtWidgets")
+    except ImportError as error:
+        if "cannot open shared object file" not in str(error):
+            raise
+        pytest.skip(f"PySide6 lacks a library of the system ({error}): see Testing/Host/README.md")
     from standin import application
 
     application.start()

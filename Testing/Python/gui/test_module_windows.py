@@ -118,7 +118,7 @@ def test_the_ui_file_is_complete(name):
 
 def test_widgets_write_the_state_and_the_state_writes_the_widgets(open_module, case_nodes):
     widget = open_module("HCCSurvival")
-    ui, state = widget.window.ui, state_of(widget)
+    ui = widget.window.ui
     ui.caseIdEdit.text = "P002"
     ui.modalityBox.setCurrentIndex(1)
     ui.arterialSelector.setCurrentNode(case_nodes.images["arterial"])
@@ -126,6 +126,7 @@ def test_widgets_write_the_state_and_the_state_writes_the_widgets(open_module, c
     type_value(ui, "Albumin", "41")
     tick(ui, 0)
     ui.outputFolder.currentPath = "/results"
+    state = widget.window.state
     assert (state.case.case_id, state.case.modality) == ("P002", "CT")
     assert state.case.arterial is case_nodes.images["arterial"]
     assert dict(state.case.regions) == {"tumor": "tumor", "liver": "liver"}
@@ -144,6 +145,18 @@ def test_widgets_write_the_state_and_the_state_writes_the_widgets(open_module, c
     assert "39" in {ui.clinicalTable.item(row, 1).text() for row in range(ui.clinicalTable.rowCount)}
     assert ui.modelsList.item(0).checkState().value == 0
     assert ui.outputFolder.currentPath == ""
+
+
+def test_the_window_follows_a_script_that_writes_the_node_itself(open_module):
+    from hccoutcome.scene.parameters import CaseState
+
+    widget = open_module("HCCSurvival")
+    script = CaseState(state_of(widget).parameterNode)
+    script.output_folder = "/elsewhere"
+    script.case.clinical = {"alb": "40"}
+    ui = widget.window.ui
+    assert ui.outputFolder.currentPath == "/elsewhere"
+    assert "40" in {ui.clinicalTable.item(row, 1).text() for row in range(ui.clinicalTable.rowCount)}
 
 
 def test_a_chosen_region_is_kept_and_new_segments_are_guessed(open_module, case_nodes):
@@ -504,6 +517,9 @@ def test_the_state_is_saved_with_the_scene(scene, open_module, case_nodes, tmp_p
     assert state.case.portal.GetName() == case_nodes_name(scene, "portal")
     assert dict(state.case.clinical) == {"alb": "41 g/L"}
     assert list(state.survival_models) == ["radscore-tace-ct"]
+    assert widget.window.ui.portalSelector.currentNode() is state.case.portal
+    assert widget.window.ui.caseIdEdit.text == "P001"
+    assert widget.window.ui.applyButton.enabled
 
 
 def case_nodes_name(scene, phase):
