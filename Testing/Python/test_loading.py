@@ -191,6 +191,9 @@ def test_options_replace_what_the_folder_says_of_the_same_name(folder):
     assert files.images == {"portal": ImageFile(folder / "ct.nii.gz")}
     assert files.masks == {"tumor": (MaskFile(folder / "t1.nii.gz"),)}
     assert files.clinical == {"age": 62, "afp": {"value": 400, "unit": "ng/mL"}}
+    files = case_files(folder, [f"arterial={folder}/ct.nii.gz"])
+    assert set(files.images) == {"portal", "arterial"}
+    assert files.masks == read_case_folder(folder).masks
 
 
 def test_a_series_uid_may_follow_a_path_even_where_it_holds_a_hash_itself(tmp_path):

@@ -12,6 +12,7 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
+from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import ImplicitVRLittleEndian
@@ -117,6 +118,45 @@ def uids_of(path: Path) -> set[str]:
     return {dataset.SOPInstanceUID, dataset.SeriesInstanceUID, dataset.StudyInstanceUID, dataset.FrameOfReferenceUID}
 
 
+FILLERS = {
+    **dict.fromkeys(("AE", "LO", "LT", "SH", "ST", "UC", "UT", "PN"), "QQPLANTEDQQ"),
+    "CS": "QQPLANTEDQQ", "UR": "http://QQPLANTEDQQ", "AS": "077Y", "UI": "1.2.840.99999.77",
+    "DA": "19770707", "DT": "19770707070707", "TM": "070707.77", "DS": "77.7777", "IS": "777777",
+    "OB": b"QQPLANTEDQQ\0", "UN": b"QQPLANTEDQQ\0",
+}  # fmt: skip
+
+
+def profile_elements() -> list[tuple[int, str]]:
+    """Return tag and type of every element that table E.1-1 of PS3.15 names, by the copy in the library."""
+    from dicomanonymizer.dicom_anonymization_databases import dicomfields_2026c
+
+    tags = {tag for tag in dicomfields_2026c.ALL_TAGS if len(tag) == 2 and tag[0] >= 8}
+    found = [(group << 16 | element) for group, element in tags]
+    return [(tag, dictionary_VR(tag)) for tag in sorted(found) if dictionary_has_tag(tag)]
+
+
+@pytest.mark.parametrize("keep_intervals", [False, True])
+def test_every_element_of_the_profile_is_cleaned_at_the_top_and_in_sequences(tmp_path, keep_intervals):
+    assert len(profile_elements()) > 600
+    dataset, inner = slice_dataset(voxels_of(1)[0], (0, 0, 0), 1), Dataset()
+    for tag, kind in profile_elements():
+        if kind in FILLERS:
+            inner.add_new(tag, kind, FILLERS[kind])
+            dataset.add_new(tag, kind, FILLERS[kind])
+        elif kind == "SQ":
+            dataset.add_new(tag, "SQ", [item(PatientName="QQPLANTEDQQ", CodeMeaning="QQPLANTEDQQ")])
+    dataset.PatientID = "4711"
+    dataset.add_new(0x00081032, "SQ", [inner])
+    save(dataset, tmp_path / "in" / "0.dcm")
+    result = deidentify(tmp_path / "in", tmp_path / "out", keep_intervals=keep_intervals)
+    assert result.left_out == ()
+    (path,) = outputs(tmp_path / "out")
+    content = path.read_bytes()
+    for value in (b"QQPLANTED", b"1.2.840.99999.77", b"19770707", b"77.7777", b"777777", b"077Y"):
+        assert value not in content, value
+    assert (b"070707.77" in content) == keep_intervals
+
+
 def test_the_result_is_the_same_series_with_the_same_voxels_and_grid(tmp_path, source):
     before = read_series(source)
     deidentify(source, tmp_path / "out")
@@ -161,6 +201,13 @@ def test_object_classes_and_encodings_stay(tmp_path, source):
     dataset = pydicom.dcmread(outputs(tmp_path / "out")[0])
     assert dataset.SOPClassUID == "1.2.840.10008.5.1.4.1.1.2"
     assert dataset.file_meta.TransferSyntaxUID == "1.2.840.10008.1.2.1"
+
+
+def test_uids_that_the_standard_defines_stay(tmp_path):
+    talairach = "1.2.840.10008.1.4.1.1"
+    write_series(tmp_path / "in", FrameOfReferenceUID=talairach)
+    deidentify(tmp_path / "in", tmp_path / "out")
+    assert {pydicom.dcmread(path).FrameOfReferenceUID for path in outputs(tmp_path / "out")} == {talairach}
 
 
 def test_the_data_set_says_how_it_was_deidentified(tmp_path, source):

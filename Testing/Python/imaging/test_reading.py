@@ -233,11 +233,16 @@ def test_a_header_without_its_voxels_is_refused(tmp_path):
     assert "expects its voxels in the file 'a.raw' beside it, found none" in refusal_of_image(tmp_path / "a.mhd")
 
 
-def test_reading_leaves_the_warnings_of_itk_as_they_were_and_is_quiet(tmp_path, capfd):
-    path = with_bytes(written(ct(), tmp_path / "a.nii"), (280, struct.pack("<f", 0.501)))
+@pytest.mark.parametrize("setting", [True, False])
+def test_reading_leaves_the_warnings_of_itk_as_they_were_and_is_quiet(tmp_path, capfd, setting):
+    path = with_bytes(written(ct(), tmp_path / "a.nii"), (280, struct.pack("<f", 0.504)))
     before = sitk.ProcessObject.GetGlobalWarningDisplay()
-    read_image(ImageFile(path))
-    assert sitk.ProcessObject.GetGlobalWarningDisplay() == before
+    sitk.ProcessObject.SetGlobalWarningDisplay(setting)
+    try:
+        read_image(ImageFile(path))
+        assert sitk.ProcessObject.GetGlobalWarningDisplay() == setting
+    finally:
+        sitk.ProcessObject.SetGlobalWarningDisplay(before)
     assert capfd.readouterr() == ("", "")
 
 
