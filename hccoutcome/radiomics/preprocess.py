@@ -92,7 +92,8 @@ def measure_normalisation(image: sitk.Image, parameters: Parameters) -> Normalis
         mean, sigma = _whole_number_statistics(array)
     else:
         statistics = sitk.StatisticsImageFilter()
-        statistics.SetNumberOfThreads(1)  # the order of the sums, and so their last bit, must not vary
+        statistics.SetNumberOfThreads(1)
+        statistics.SetNumberOfWorkUnits(1)  # the order of the sums, and so their last bit, must not vary
         statistics.Execute(image)
         mean, sigma = statistics.GetMean(), statistics.GetSigma()
     if not sigma > 0:
