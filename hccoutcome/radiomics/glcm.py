@@ -13,12 +13,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from hccoutcome.radiomics.correlation import EPSILON, ROUNDING, maximal_correlation
 from hccoutcome.radiomics.features import GLCM
 from hccoutcome.radiomics.kernels import compiled, count_pairs
 from hccoutcome.radiomics.levelgrid import LevelGrid, direction_lengths
-
-EPSILON = float(np.spacing(1))
-ROUNDING = 1e-13
 
 
 def pair_counts(grid: LevelGrid, directions: NDArray[np.int64]) -> NDArray[np.uint32]:
@@ -60,7 +58,7 @@ def glcm_features(
     if not len(p):
         return {name: 1.0 if name == "MCC" and levels.size == 1 else np.nan for name in GLCM}
     values = _formulas(p, levels)
-    values["MCC"] = _maximal_correlation(p) if levels.size > 1 else np.ones(1)
+    values["MCC"] = maximal_correlation(p) if levels.size > 1 else np.ones(1)
     return {name: float(values[name].mean()) for name in GLCM}
 
 
@@ -185,12 +183,3 @@ def _information_2(entropy: NDArray[np.float64], margins: NDArray[np.float64]) -
     product = own[:, 0] * whole[:, 1] + own[:, 1] * whole[:, 0] - cells * EPSILON / np.log(2)
     shared = product - entropy
     return np.sqrt(np.where(shared > ROUNDING, -np.expm1(-2 * shared), 0.0))
-
-
-def _maximal_correlation(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Square root of the second largest eigenvalue of Q(i, j) = sum_k p(i, k) p(j, k) / (px(i) py(k) + epsilon)."""
-    rows = p.sum(axis=2)[:, :, None]
-    columns = p.sum(axis=1)[:, None, :]
-    q = (p / (rows * columns + EPSILON)) @ p.transpose(0, 2, 1)
-    second = np.sort(np.linalg.eigvals(q), axis=1)[:, -2].real
-    return np.sqrt(np.where(second > ROUNDING, second, 0.0))

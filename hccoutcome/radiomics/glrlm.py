@@ -62,17 +62,17 @@ def _lines_hold_two(grid: LevelGrid, directions: NDArray[np.int64]) -> NDArray[n
     held = np.zeros(len(directions), np.bool_)
     some = np.concatenate([np.arange(*stretch) for stretch in grid.rows[len(grid.rows) // 2 :][:8]])
     some = some[grid.codes[some] != 0]
-    for a, step in enumerate(grid.flat_offsets(directions)):
-        held[a] = grid.codes[some + step].any()
-    for a in np.flatnonzero(~held):
+    for a, offset in enumerate(grid.flat_offsets(directions)):
+        held[a] = grid.codes[some + offset].any()
+    for unsure in np.flatnonzero(~held):
         inside = np.flatnonzero(grid.codes)
         z, rest = np.divmod(inside, grid.strides[0])
         y, x = np.divmod(rest, grid.strides[1])
         position = np.stack([z, y, x], axis=1)
-        axis = int(np.flatnonzero(directions[a])[0])
-        along = position[:, axis] * directions[a, axis]
-        line = position - along[:, None] * directions[a]
-        held[a] = len(np.unique(line, axis=0)) < len(line)
+        step = directions[unsure]
+        axis = int(np.flatnonzero(step)[0])
+        line = position - position[:, [axis]] * step[axis] * step
+        held[unsure] = len(np.unique(line, axis=0)) < len(line)
     return held
 
 
