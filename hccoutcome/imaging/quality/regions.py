@@ -46,11 +46,9 @@ def check_region(case: Case, region: str) -> list[QualityItem]:
                 )
             )
             continue
-        lines += [
-            _volume(subject, region, mask, inside),
-            _components(subject, region, inside),
-            _border(subject, inside),
-        ]
+        lines.append(_volume(subject, region, mask, inside))
+        if region not in VESSELS:
+            lines += [_pieces(subject, region, inside), _border(subject, inside)]
         if case.modality is not None:
             lines += [
                 _background(subject, phase, on_grid(mask, image), image, case) for phase, image in fitting.items()
