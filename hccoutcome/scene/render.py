@@ -164,7 +164,7 @@ def _surface_picture(regions: Sequence[Region], notice: str) -> bytes:
     picture = draw_surfaces(surfaces, background=background)
     scale = WIDTH_PIXELS / picture.shape[1]
     canvas = Canvas(WIDTH_PIXELS, round(scale * picture.shape[0]), ink=(0.1, 0.12, 0.16), paper=background)
-    canvas.axes.imshow(picture, interpolation="bilinear")
+    canvas.axes.imshow(picture, interpolation="bicubic")
     canvas.letters(("R", "L", "S", "I"))
     canvas.write(0.012, 0.985, f"Surfaces\nSeen from the front{notice}")
     canvas.legend(regions)

@@ -51,7 +51,7 @@ class Layer:
     alpha: np.ndarray
 
 
-PIXEL_MM, STEP_MM, MARGIN_MM = 0.5, 2.0, 12.0
+PIXEL_MM, STEP_MM, MARGIN_MM = 0.6, 2.0, 12.0
 LEVEL = 0.4
 """Value of the smoothed mask at which the surface lies: a little below one half, or thin vessels would break up."""
 LIGHT = np.array([-0.35, -0.5, -0.8]) / np.linalg.norm([0.35, 0.5, 0.8])
@@ -103,7 +103,8 @@ def _smoothed(mask: sitk.Image) -> sitk.Image:
     sigma = float(np.clip(0.6 * max(mask.GetSpacing()), 0.8, 2.5))
     width = [int(np.ceil(3 * sigma / spacing)) + 1 for spacing in mask.GetSpacing()]
     padded = sitk.ConstantPad(sitk.Cast(mask, sitk.sitkFloat32), width, width, 0.0)
-    return sitk.SmoothingRecursiveGaussian(padded, sigma)
+    finer = [2 if spacing <= PIXEL_MM * 1.4 else 1 for spacing in mask.GetSpacing()]
+    return sitk.SmoothingRecursiveGaussian(sitk.BinShrink(padded, finer), sigma)
 
 
 def _resampled(image: sitk.Image, axes: np.ndarray, origin: np.ndarray, size: list[int]) -> sitk.Image:
