@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import ndimage
 
-from hccoutcome.phantom.settings import Vector
-from hccoutcome.phantom.space import Array, Box, Shape, Space, cover
-
-WHOLE: Box = (slice(None), slice(None), slice(None))
+from hccoutcome.phantom.shapes import Shape, cover
+from hccoutcome.phantom.space import WHOLE, Array, Box, Space
 
 
 @dataclass(frozen=True)
@@ -38,11 +37,24 @@ class Canvas:
         tight = found[0]
         first = [part.indices(count)[0] for part, count in zip(box, self.space.shape, strict=True)]
         z, y, x = (slice(s.start + o, s.stop + o) for s, o in zip(tight, first, strict=True))
-        part = None if texture is None else texture[tight].astype(np.float32)
-        self.layers.append(Layer(tissue, (z, y, x), alpha[tight].astype(np.float32), part))
+        mottle = None if texture is None else texture[tight].astype(np.float32)
+        self.layers.append(Layer(tissue, (z, y, x), alpha[tight].astype(np.float32), mottle))
 
-    def draw(self, tissue: str, shape: Shape, low: Vector, high: Vector, where: Array | None = None) -> None:
+    def draw(
+        self, tissue: str, shape: Shape, low: Sequence[float], high: Sequence[float], where: Array | None = None
+    ) -> None:
         """Paint a shape that lies between two corners (mm), only as far as ``where`` (coverage of the grid) allows."""
         box = self.space.box(low, high)
         alpha = cover(shape(self.space.points(box)), self.space.edge)
         self.add(tissue, alpha if where is None else alpha * where[box], box)
+
+    def draw_tube(
+        self,
+        tissue: str,
+        shape: Shape,
+        path: Sequence[Sequence[float]] | Array,
+        width: float,
+        where: Array | None = None,
+    ) -> None:
+        """Paint a shape that stays within ``width`` mm of a path."""
+        self.draw(tissue, shape, np.min(path, 0) - width, np.max(path, 0) + width, where)

@@ -49,20 +49,21 @@ def _still(hu: float, t1: float) -> Tissue:
 TISSUES: Mapping[str, Tissue] = MappingProxyType(
     {
         "air": _still(-1000, 0),
-        "couch": _still(-420, 0),
+        "couch": _still(-320, 0),
         "skin": Tissue((15, 20, 32, 30), 55),
-        "fat": _still(-104, 46),
+        "fat": Tissue((-104, -103, -102, -102), 46, (7, 7, 7, 7)),
         "muscle": Tissue((53, 58, 66, 64), 92),
         "cartilage": _still(105, 60),
         "cortical bone": _still(520, 12),
-        "spongy bone": Tissue((165, 168, 172, 170), 62),
+        "spongy bone": Tissue((150, 153, 158, 156), 62, (28, 28, 28, 28)),
         "disc": _still(88, 50),
         "spinal canal": Tissue((26, 27, 30, 30), 45),
-        "lung": Tissue((-840, -828, -822, -825), 8),
+        "lung": Tissue((-845, -838, -834, -836), 8, (18, 18, 18, 18)),
         "lung vessel": Tissue((20, 180, 120, 95), 45),
         "myocardium": Tissue((44, 115, 108, 92), 85),
         "artery": Tissue((42, 315, 165, 121), 48),
         "vein": Tissue((41, 78, 158, 120), 50),
+        "hepatic vein": Tissue((41, 56, 160, 121), 50),
         "renal vein": Tissue((41, 165, 170, 124), 50),
         "portal vein": Tissue((42, 122, 182, 126), 50),
         "liver": Tissue((57, 70, 113, 95), 120),
@@ -70,9 +71,9 @@ TISSUES: Mapping[str, Tissue] = MappingProxyType(
         "kidney cortex": Tissue((34, 180, 188, 152), 112),
         "kidney medulla": Tissue((32, 62, 150, 156), 80),
         "urine": Tissue((5, 5, 9, 190), 34),
-        "pancreas": Tissue((42, 108, 96, 80), 128),
+        "pancreas": Tissue((42, 108, 96, 80), 128, (8, 10, 10, 9)),
         "bowel wall": Tissue((38, 80, 92, 78), 86),
-        "bowel content": _still(24, 70),
+        "bowel content": Tissue((28, 28, 29, 29), 70, (16, 16, 16, 16)),
         "stomach content": _still(16, 40),
         "gas": _still(-950, 2),
         "gallbladder wall": Tissue((28, 42, 58, 56), 80),
@@ -83,7 +84,7 @@ TISSUES: Mapping[str, Tissue] = MappingProxyType(
 """Every tissue by name; ``tissues`` adds those of the lesions, which the settings plant."""
 
 _LESION_BEFORE = -7.0  # HU of the unenhanced tumour above the unenhanced liver
-_CAPSULE = (-6.0, 4.0, 16.0, 24.0)  # HU above the liver
+_CAPSULE = (-6.0, 4.0, 22.0, 34.0)  # HU above the liver
 
 
 def tissues(settings: PhantomSettings) -> dict[str, Tissue]:

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
-from hccoutcome.phantom.body import cavity
 from hccoutcome.phantom.canvas import Canvas
 from hccoutcome.phantom.enhancement import levels, mottles, tissues
+from hccoutcome.phantom.rooms import Rooms
 from hccoutcome.phantom.settings import PHASES, PhantomSettings
-from hccoutcome.phantom.space import Array, Space, cover, smooth_field
+from hccoutcome.phantom.shapes import cover
+from hccoutcome.phantom.space import Array, Space, draw_field
 
 RESOLUTION = 0.9
 """Standard deviation in mm of the scanner's point spread in the transverse plane."""
@@ -23,11 +24,14 @@ BIAS = 0.22
 """Standard deviation of the logarithm of the MR bias field."""
 
 
-def take_images(canvas: Canvas, settings: PhantomSettings, rngs: Sequence[np.random.Generator]) -> dict[str, Array]:
+def take_images(
+    canvas: Canvas, rooms: Rooms, settings: PhantomSettings, rngs: Sequence[np.random.Generator]
+) -> dict[str, Array]:
     """Return the image (z, y, x; int16) of every phase.
 
     Args:
         canvas: the painted patient.
+        rooms: which parts breathe.
         settings: modality, enhancement, breathing and noise.
         rngs: a random number generator for what all phases share and one for each phase.
     """
@@ -37,7 +41,7 @@ def take_images(canvas: Canvas, settings: PhantomSettings, rngs: Sequence[np.ran
     scale = float(common.uniform(*MR_SCALE))
     images = {}
     for phase, image, shift, rng in zip(PHASES, still, settings.breathing, own, strict=True):
-        seen = _blurred(_breathed(image, canvas.space, shift), canvas.space)
+        seen = _blurred(_breathed(image, canvas.space, rooms, shift), canvas.space)
         if bias is None:
             seen = seen + settings.noise * ct_noise(canvas.space, rng)
             images[phase] = np.clip(np.round(seen), -1024, 3071).astype(np.int16)
@@ -61,11 +65,11 @@ def _phases(canvas: Canvas, settings: PhantomSettings) -> Array:
     return images
 
 
-def _breathed(image: Array, space: Space, shift: float) -> Array:
+def _breathed(image: Array, space: Space, rooms: Rooms, shift: float) -> Array:
     """Return an image whose organs have moved to the head by ``shift`` mm, while wall and spine stay."""
     if shift == 0:
         return image
-    moves = shift / space.spacing[2] * cover(cavity(space.bent), 24.0)
+    moves = shift / space.spacing[2] * cover(rooms.cavity, 24.0)
     z, y, x = np.indices(space.shape, np.float32, sparse=True)
     places = np.broadcast_arrays(z - moves, y, x)
     return ndimage.map_coordinates(image, places, order=1, mode="nearest")
@@ -90,13 +94,13 @@ def ct_noise(space: Space, rng: np.random.Generator) -> Array:
     white = rng.standard_normal((nz, ny, nx), np.float32)
     noise = np.fft.irfft2(np.fft.rfft2(white) * gain, (ny, nx)).astype(np.float32)
     noise = ndimage.gaussian_filter1d(noise, 1.0 / space.spacing[2], axis=0)
-    x, y, _ = space.straight
+    x, y, _ = space.straight()
     depth = np.sqrt((x / 176) ** 2 + (y / 120) ** 2)
     return noise / noise.std() * (1.18 - 0.4 * np.minimum(depth, 1.0))
 
 
 def _bias(space: Space, rng: np.random.Generator) -> Array:
-    return np.exp(BIAS * smooth_field(space, rng, 160.0)).astype(np.float32)
+    return np.exp(BIAS * space.field(draw_field(rng, 160.0))).astype(np.float32)
 
 
 def _rician(signal: Array, noise: float, rng: np.random.Generator) -> Array:
