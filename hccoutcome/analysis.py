@@ -15,6 +15,7 @@ import SimpleITK as sitk
 
 from hccoutcome.case import Case
 from hccoutcome.clinical.derive import derive
+from hccoutcome.clinical.record import check_record
 from hccoutcome.errors import InputError
 from hccoutcome.files import sha256_of_json
 from hccoutcome.findings import Findings
@@ -56,18 +57,27 @@ class Order:
 
     Attributes:
         recipe: the recipe.
-        regions: phases by region; empty phases where nothing of the case can be used.
+        images: the phases to prepare; more than are measured where others are registered to one of them.
+        regions: phases to measure by region; none where the case lacks them.
         required: True where someone asked for the features themselves: then a misfit is an error.
     """
 
     recipe: Recipe
+    images: tuple[str, ...]
     regions: Mapping[str, tuple[str, ...]]
     required: bool = False
 
-    @property
-    def phases(self) -> tuple[str, ...]:
-        """All phases wanted, each once."""
-        return tuple(dict.fromkeys(phase for phases in self.regions.values() for phase in phases))
+    def united(self, other: Order) -> Order:
+        """Return the order for all that this and another one of the same recipe want."""
+        regions = {
+            name: _each_once(self.regions.get(name, ()), other.regions.get(name, ()))
+            for name in _each_once(self.regions, other.regions)
+        }
+        return Order(self.recipe, _each_once(self.images, other.images), regions, self.required or other.required)
+
+
+def _each_once(first: Iterable[str], second: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*first, *second)))
 
 
 @dataclass(frozen=True)
@@ -110,8 +120,7 @@ def analyse(
         InputError: a parameter file or a package is wrong, or features asked for by ``settings`` cannot be had. A case
             that does not fit a package gives a refused prediction, not an error.
     """
-    progress(0.0, "checking the case")
-    quality = check_quality(case)
+    quality = (*check_quality(case, part(progress, 0.0, 0.05)), *check_record(case.clinical))
     derived = derive(case.clinical)
     orders = _orders(case, packages, settings)
     extracted: dict[str, Extracted] = {}
@@ -135,7 +144,7 @@ def analyse(
         quality=quality + extras,
         features=_merged(orders, extracted),
         predictions=predictions,
-        liver_scores=liver_scores(derived.record),
+        liver_scores=liver_scores(derived.record, case.synthetic),
         provenance=_provenance(case, packages, orders, extracted, derived.notes, engine, seed),
     )
 
@@ -161,20 +170,14 @@ def _orders(case: Case, packages: Sequence[Package], settings: Sequence[str]) ->
     orders = [_order_of_everything(case, name) for name in settings]
     for package in packages:
         if package.requirements.features:
-            regions = plan(package, case.images).regions
-            orders.append(Order(_recipe(package), {name: regions[name] for name in regions if name in case.masks}))
+            needs = plan(package, case.images)
+            regions = {region: phases for region, phases in needs.regions.items() if region in case.masks}
+            orders.append(Order(_recipe(package), tuple(needs.phases.values()), regions))
     united: dict[str, Order] = {}
     for order in orders:
-        known = united.setdefault(order.recipe.sha256, order)
-        united[order.recipe.sha256] = replace(
-            known, regions=_union(known.regions, order.regions), required=known.required or order.required
-        )
+        known = united.get(order.recipe.sha256)
+        united[order.recipe.sha256] = order if known is None else known.united(order)
     return list(united.values())
-
-
-def _union(first: Mapping[str, tuple[str, ...]], second: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    regions = dict.fromkeys([*first, *second])
-    return {name: tuple(dict.fromkeys((*first.get(name, ()), *second.get(name, ())))) for name in regions}
 
 
 def _order_of_everything(case: Case, settings: str) -> Order:
@@ -183,7 +186,8 @@ def _order_of_everything(case: Case, settings: str) -> Order:
             "Features need at least one image and one mask, found none: give both, the mask by its region."
         )
     recipe = Recipe(Path(settings).stem, Preparation(), load_settings(settings))
-    return Order(recipe, dict.fromkeys(case.masks, tuple(case.images)), required=True)
+    phases = tuple(case.images)
+    return Order(recipe, phases, dict.fromkeys(case.masks, phases), required=True)
 
 
 def _follow(
@@ -197,22 +201,24 @@ def _follow(
     except InputError as error:
         if order.required:
             raise
-        found = f"{', '.join(order.regions)} on {', '.join(order.phases)}"
+        found = f"{', '.join(order.regions)} on {', '.join(order.images)}"
         return Extracted(quality=(QualityItem("features", "extraction", found, "usable", "refused", str(error)),))
 
 
 def _is_blocked(order: Order, quality: Iterable[QualityItem]) -> bool:
     """Return whether there is nothing to extract, or something that the quality table refuses."""
-    used = {f"image {phase}" for phase in order.phases} | {f"mask {region}" for region in order.regions}
-    return not order.phases or any(item.status == "refused" and item.subject in used for item in quality)
+    used = {f"image {phase}" for phase in order.images} | {f"mask {region}" for region in order.regions}
+    return not any(order.regions.values()) or any(item.status == "refused" and item.subject in used for item in quality)
 
 
 def _extract(order: Order, case: Case, engine: str, seed: int, progress: Progress) -> Extracted:
     """Prepare the images, then extract the features of every region on the phases wanted."""
+    preparation = order.recipe.preparation
+    regions = _each_once(order.regions, filter(None, [preparation.registration_region]))
     prepared = prepare(
-        {phase: case.images[phase] for phase in order.phases},
-        {region: case.masks[region] for region in order.regions},
-        order.recipe.preparation,
+        {phase: case.images[phase] for phase in order.images},
+        {region: case.masks[region] for region in regions if region in case.masks},
+        preparation,
         seed=seed,
         progress=part(progress, 0.0, 0.4),
     )
@@ -220,7 +226,7 @@ def _extract(order: Order, case: Case, engine: str, seed: int, progress: Progres
         region: {phase: prepared.masks[region][phase] for phase in phases if phase in prepared.masks[region]}
         for region, phases in order.regions.items()
     }
-    start = 0.4 if order.recipe.preparation != Preparation() else 0.0
+    start = 0.4 if preparation != Preparation() else 0.0
     features = extract(
         prepared.images, masks, order.recipe.settings, engine=engine, progress=part(progress, start, 1.0)
     )
@@ -275,6 +281,7 @@ def _provenance(
             {
                 "name": order.recipe.name,
                 "sha256": order.recipe.sha256,
+                "images": list(order.images),
                 "regions": {region: list(phases) for region, phases in order.regions.items()},
                 "preparation": order.recipe.preparation.to_dict(),
                 "settings": order.recipe.settings.to_dict(),

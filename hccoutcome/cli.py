@@ -128,8 +128,8 @@ def _add_package(commands: Any) -> None:
         _command(actions, action, _package, summary).add_argument("names", nargs="+", metavar="NAME|PATH")
     reference = _command(actions, "reference", _reference, "Make the reference of a package from your own cohort.")
     reference.add_argument("name", metavar="NAME|PATH", help="package that needs a reference")
-    reference.add_argument("--features", type=Path, required=True, metavar="TABLE.csv", help="features of the cohort")
-    reference.add_argument("--cohort", required=True, metavar="TEXT", help="which cohort, in words")
+    reference.add_argument("table", type=Path, metavar="TABLE.csv", help="merged features of 'hcc cohort'")
+    reference.add_argument("--cohort", metavar="TEXT", help="which cohort, in words")
     reference.add_argument("--out", type=Path, required=True, metavar="FILE.json", help="reference to write")
 
 
@@ -177,7 +177,9 @@ def _analyse(options: argparse.Namespace) -> int:
     if options.json:
         _print((job.out / RESULT_FILE).read_text(encoding="utf-8"))
     else:
-        for prediction in (*findings.predictions, *findings.liver_scores):
+        asked = {prediction.package for prediction in findings.predictions}
+        besides = [item for item in findings.liver_scores if item.package not in asked and item.score is not None]
+        for prediction in (*findings.predictions, *besides):
             _print(_score_line(prediction))
         for name in written:
             _print(f"{Path(name).stem:10} {job.out / name}")
@@ -276,7 +278,7 @@ def _reference(options: argparse.Namespace) -> int:
     from hccoutcome.package.reading import read_package
     from hccoutcome.package.reference import write_reference
 
-    reference = make_reference(read_package(options.name), options.features, options.cohort)
+    reference = make_reference(read_package(options.name), options.table, options.cohort or options.table.name)
     write_reference(reference, options.out)
     summary = {"package": options.name, "cases": reference.cases, "path": str(options.out)}
     _print(json.dumps(summary) if options.json else f"Reference of {reference.cases} cases written to {options.out}")
@@ -291,9 +293,10 @@ def _deidentify(options: argparse.Namespace) -> int:
             options.source, options.target, keep_intervals=options.keep_intervals, progress=bar.progress
         )
     _print(json.dumps(result.to_json(), indent=2) if options.json else result.summary())
-    for name in result.left_out:
-        _complain(f"left out: {name}")
-    return DONE
+    if options.verbose:
+        for item in result.left_out:
+            _complain(f"left out: {item}")
+    return DONE if not result.left_out else FAILED
 
 
 def _series(options: argparse.Namespace) -> int:

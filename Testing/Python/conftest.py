@@ -17,3 +17,11 @@ def data() -> Path:
     if not folder.is_dir():
         pytest.skip("the real data lies neither in $HCC_TEST_DATA nor in ../shared/data")
     return folder
+
+
+@pytest.fixture(scope="session")
+def phantom(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Case folder of a coarse synthetic patient; never written into."""
+    from hccoutcome.phantom import PhantomSettings, write_phantom
+
+    return write_phantom(tmp_path_factory.mktemp("phantom") / "case", 1, PhantomSettings(spacing=(4.0, 4.0, 5.0)))
