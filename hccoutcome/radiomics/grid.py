@@ -61,6 +61,19 @@ class Grid:
         return np.array(forward).T.copy(), np.array(backward).T.copy()
 
 
+class _Owner:
+    """Lends an image's memory to numpy and keeps the image alive as long as the array lives."""
+
+    def __init__(self, image: sitk.Image) -> None:
+        self.image = image
+        self.__array_interface__ = sitk.GetArrayViewFromImage(image).__array_interface__
+
+
+def array_view(image: sitk.Image) -> NDArray[np.generic]:
+    """Return the values of an image, axes (z, y, x), read-only and without a copy."""
+    return np.asarray(_Owner(image))
+
+
 def line_indices(source: Grid, target: Grid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return where each scan line (along x) of the target lies in the source, as ITK computes it.
 

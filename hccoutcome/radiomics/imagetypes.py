@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from hccoutcome.errors import InputError
 from hccoutcome.radiomics.binarypatterns import local_binary_pattern, spherical_patterns
+from hccoutcome.radiomics.grid import array_view
 from hccoutcome.radiomics.parameters import Parameters
 from hccoutcome.radiomics.preprocess import Box, Prepared
 from hccoutcome.radiomics.settings import RadiomicsSettings
@@ -110,7 +111,7 @@ def _laplacian_name(sigma: float) -> str:
 
 
 def _inside(image: sitk.Image, box: Box) -> NDArray[np.generic]:
-    return np.array(sitk.GetArrayViewFromImage(image)[box])
+    return np.array(array_view(image)[box])
 
 
 def _gradient(prepared: Prepared, parameters: Parameters) -> Named:

@@ -15,7 +15,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from hccoutcome.errors import InputError
-from hccoutcome.radiomics.grid import Grid, resample_bspline, resample_nearest
+from hccoutcome.radiomics.grid import Grid, array_view, resample_bspline, resample_nearest
 from hccoutcome.radiomics.parameters import Parameters
 
 Box = tuple[slice, slice, slice]
@@ -65,7 +65,7 @@ class Prepared:
 
     def values(self) -> NDArray[np.generic]:
         """Return a view of the whole image, shape (z, y, x), in its own type."""
-        return sitk.GetArrayViewFromImage(self.image)
+        return array_view(self.image)
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def measure_normalisation(image: sitk.Image, parameters: Parameters) -> Normalis
     """
     if not parameters.normalize:
         return None
-    array = sitk.GetArrayViewFromImage(image)
+    array = array_view(image)
     if array.dtype.kind in "iu" and array.dtype.itemsize <= 2:
         mean, sigma = _whole_number_statistics(array)
     else:
@@ -178,9 +178,9 @@ def _same_grid(
     image: sitk.Image, mask: sitk.Image, parameters: Parameters, normalisation: Normalisation | None
 ) -> _Pair:
     """Check (or correct) the mask's geometry, normalise and pre-crop."""
-    box = bounding_box(sitk.GetArrayViewFromImage(mask), parameters.label)
+    box = bounding_box(array_view(mask), parameters.label)
     difference = geometry_difference(image, mask, parameters.geometry_tolerance)
-    labels = sitk.GetArrayViewFromImage(mask)
+    labels = array_view(mask)
     if difference and not parameters.correct_mask:
         raise InputError(
             f"Image and mask must lie on one grid, found {difference}: "
@@ -193,7 +193,7 @@ def _same_grid(
     if parameters.pre_crop:
         return _crop(image, labels, _checked_box(labels, parameters), parameters.pad_distance, normalisation)
     if normalisation is not None:
-        image = grid.apply_to(sitk.GetImageFromArray(normalisation(sitk.GetArrayViewFromImage(image))))
+        image = grid.apply_to(sitk.GetImageFromArray(normalisation(array_view(image))))
     return _Pair(image, labels, grid)
 
 
@@ -205,7 +205,7 @@ def _crop(
         slice(max(part.start - padding, 0), min(part.stop + padding, n))
         for part, n in zip(box, labels.shape, strict=True)
     )
-    values = sitk.GetArrayViewFromImage(image)[block]
+    values = array_view(image)[block]
     values = np.ascontiguousarray(values) if normalisation is None else normalisation(values)
     corner = [float(part.start) for part in reversed(block)]
     grid = Grid(
@@ -221,10 +221,10 @@ def _resample(
     image: sitk.Image, mask: sitk.Image, parameters: Parameters, normalisation: Normalisation | None
 ) -> _Pair:
     """Resample to ``resampledPixelSpacing`` on PyRadiomics' grid, or only crop where the image has that spacing."""
-    box = bounding_box(sitk.GetArrayViewFromImage(mask), parameters.label)
+    box = bounding_box(array_view(mask), parameters.label)
     _check_inside(image, mask, box)
     spacing = _target_spacing(mask, box, parameters)
-    source, labels = Grid.of(image), sitk.GetArrayViewFromImage(mask)
+    source, labels = Grid.of(image), array_view(mask)
     if np.allclose(image.GetSpacing(), spacing):
         if Grid.of(mask) != source:
             labels = resample_nearest(labels, Grid.of(mask), source)
@@ -232,12 +232,10 @@ def _resample(
     target = _target_grid(mask, box, spacing, parameters.pad_distance)
     labels = resample_nearest(labels, Grid.of(mask), target)
     if parameters.interpolator == "sitkBSpline":
-        values = resample_bspline(
-            sitk.GetArrayViewFromImage(image), source, target, normalisation or np.ascontiguousarray
-        )
+        values = resample_bspline(array_view(image), source, target, normalisation or np.ascontiguousarray)
         return _Pair(target.apply_to(sitk.GetImageFromArray(values)), labels, target)
     if normalisation is not None:
-        image = source.apply_to(sitk.GetImageFromArray(normalisation(sitk.GetArrayViewFromImage(image))))
+        image = source.apply_to(sitk.GetImageFromArray(normalisation(array_view(image))))
     resampler = sitk.ResampleImageFilter()
     resampler.SetSize(target.size)
     resampler.SetOutputSpacing(target.spacing)
@@ -280,7 +278,7 @@ def _target_grid(mask: sitk.Image, box: Box, spacing: NDArray[np.float64], paddi
 def _resegment(pair: _Pair, box: Box, parameters: Parameters) -> tuple[Box, NDArray[np.generic], NDArray[np.generic]]:
     """Keep the voxels inside ``resegmentRange``; the shape keeps the old mask inside the new box, as in PyRadiomics."""
     region = pair.labels[box] == parameters.label
-    values = sitk.GetArrayViewFromImage(pair.image)[box][region]
+    values = array_view(pair.image)[box][region]
     limits = _thresholds(values, parameters)
     kept = values >= limits[0]
     if len(limits) == 2:
