@@ -6,8 +6,9 @@ import csv
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
-from hccoutcome.case import CaseFiles, ImageFile, MaskFile, canonical_phase, canonical_region
+from hccoutcome.case import CaseFiles, ImageFile, MaskFile, Modality, canonical_phase, canonical_region
 from hccoutcome.clinical.entry import variable_of
 from hccoutcome.errors import HCCError, InputError
 
@@ -120,8 +121,8 @@ def case_files(row: Mapping[str, str], root: Path) -> CaseFiles:
         for column, cell in row.items()
         if column not in _PLAIN_COLUMNS and not column.startswith((IMAGE_PREFIX, MASK_PREFIX))
     }
-    modality = row.get("modality")
-    return CaseFiles(row[ID_COLUMN], images, masks, clinical, modality.upper() if modality else None)
+    modality = cast("Modality | None", row["modality"].upper() if "modality" in row else None)
+    return CaseFiles(row[ID_COLUMN], images, masks, clinical, modality)
 
 
 def try_case_files(row: Mapping[str, str], root: Path) -> CaseFiles | HCCError:

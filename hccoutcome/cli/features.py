@@ -1,0 +1,36 @@
+"""``hcc features``: radiomic features into a table of one row."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from hccoutcome.cli.common import DONE, Bar, add_images, command, say
+
+
+def add(commands: Any) -> None:
+    """Add the command."""
+    parser = command(commands, "features", _features, "Extract radiomic features into a table of one row.")
+    add_images(parser)
+    parser.add_argument("--settings", required=True, metavar="NAME|FILE.yaml", help="parameter file")
+    parser.add_argument("--engine", default="auto", choices=("auto", "fast", "pyradiomics"), help="radiomics engine")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.csv", help="table to write")
+
+
+def _features(options: argparse.Namespace) -> int:
+    from hccoutcome.analysis import extract_features
+    from hccoutcome.files import write_csv
+    from hccoutcome.loading import case_files, load_case
+
+    case = load_case(case_files(None, options.image, options.mask, None))
+    with Bar(options) as bar:
+        features = extract_features(case, options.settings, engine=options.engine, progress=bar.progress)
+    write_csv(options.out, list(features), [features])
+    say(
+        json.dumps({"features": len(features), "path": str(options.out)})
+        if options.json
+        else f"{len(features)} features written to {options.out}"
+    )
+    return DONE
