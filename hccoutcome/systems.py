@@ -10,7 +10,7 @@ from types import MappingProxyType
 from hccoutcome.clinical.scores import LIVER_SCORES
 from hccoutcome.errors import InputError, nearest
 from hccoutcome.package import liver_scores as liver
-from hccoutcome.package.applicability import PackageInputs, judge
+from hccoutcome.package.applicability import PackageInputs, judge, plan
 from hccoutcome.package.format import Package
 from hccoutcome.package.prediction import Applicability, Prediction
 from hccoutcome.package.reading import read_package
@@ -63,7 +63,10 @@ def predict(package: Package, inputs: PackageInputs) -> Prediction:
     outcome = system.compute(package, inputs)
     if outcome.score is None:
         return _prediction(package, Applicability("refused", (outcome.refusal, *applicability.reasons)), Outcome(None))
-    return _prediction(package, applicability, outcome)
+    # A feature goes by the name of the phase that was really read, so that it is found again among the features.
+    columns = plan(package, inputs.phases).columns
+    contributions = tuple(replace(item, name=columns.get(item.name, item.name)) for item in outcome.contributions)
+    return _prediction(package, applicability, replace(outcome, contributions=contributions))
 
 
 def liver_scores(record: Mapping[str, float | str], synthetic: bool = False) -> tuple[Prediction, ...]:
