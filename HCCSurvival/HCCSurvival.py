@@ -138,12 +138,11 @@ class HCCSurvivalTest(ScriptedLoadableModuleTest):
 
     def phantomCase(self) -> Any:
         """Put the synthetic patient into the scene and return it as a case."""
-        from hccoutcome.phantom import phantom_case
-
+        from hccoutcome.phantom import PhantomSettings, phantom_case
         from hccoutcome.scene.build import add_case
         from hccoutcome.scene.inputs import SceneCase
 
-        case = phantom_case(seed=1)
+        case = phantom_case(seed=1, settings=PhantomSettings(spacing=(4.0, 4.0, 5.0)))
         nodes = add_case(case)
         return SceneCase(
             case_id=case.case_id,

@@ -17,7 +17,7 @@ class ctkCollapsibleButton(qt.QWidget):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._collapsed = False
+        self._collapsed, self._hidden = False, []
         self._button = qt.QToolButton(self)
         self._button.setAutoRaise(True)
         self._button.setToolButtonStyle(qt.Qt.ToolButtonTextBesideIcon)
@@ -29,18 +29,26 @@ class ctkCollapsibleButton(qt.QWidget):
         self._button.setGeometry(0, 0, self.width, self._button.sizeHint().height())
 
     def showEvent(self, event: Any) -> None:
-        self._show_contents()
+        # The contents are often added after the button was collapsed.
+        if self._collapsed:
+            self._hide_contents()
 
     def setCollapsed(self, collapsed: bool) -> None:
         self._collapsed = bool(collapsed)
         self._button.setArrowType(qt.Qt.RightArrow if collapsed else qt.Qt.DownArrow)
-        self._show_contents()
+        if collapsed:
+            self._hide_contents()
+        else:
+            for child in self._hidden:
+                child.setVisible(True)
+            self._hidden = []
         self.contentsCollapsed.emit(self._collapsed)
 
-    def _show_contents(self) -> None:
+    def _hide_contents(self) -> None:
         for child in self.children():
-            if isinstance(child, qt.QtWidgets.QWidget) and child is not self._button:
-                child.setVisible(not self._collapsed)
+            if isinstance(child, qt.QtWidgets.QWidget) and child is not self._button and not child.isHidden():
+                self._hidden.append(child)
+                child.setVisible(False)
 
     def setText(self, text: str) -> None:
         self._button.setText(text)

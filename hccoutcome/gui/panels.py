@@ -296,4 +296,5 @@ def fill_rows(table: Any, rows: Sequence[Sequence[str]]) -> None:
 
 
 def _details(prediction: Any) -> str:
-    return f"{prediction.endpoint}. {applicability_in_words(prediction.applicability)} {prediction.citation}".strip()
+    endpoint = prediction.endpoint[:1].upper() + prediction.endpoint[1:]
+    return f"{endpoint}. {applicability_in_words(prediction.applicability)} {prediction.citation}".strip()

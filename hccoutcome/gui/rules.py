@@ -196,8 +196,11 @@ def record_from_json(text: str) -> dict[str, str]:
 
 
 def _as_typed(value: Any) -> str:
+    """Return a value as a user would type it: 1.0 as "1", so that it may also stand for yes."""
     if isinstance(value, Mapping):
-        return f"{value.get('value')} {value.get('unit', '')}".strip()
+        return f"{_as_typed(value.get('value'))} {value.get('unit', '')}".strip()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
     return str(value)
 
 

@@ -15,7 +15,7 @@ from hccoutcome.gui.rules import Chosen, Needs, guess_phases, ready, summary
 from hccoutcome.gui.work import CaseAnalysis
 from hccoutcome.scene.display import show_table
 from hccoutcome.scene.inputs import SceneCase
-from hccoutcome.scene.nodes import MODALITY
+from hccoutcome.scene.nodes import MODALITY, PHASE
 from hccoutcome.scene.parameters import MODALITY_CHOICES, NOT_STATED, PHASES, CaseState
 
 POLL_MILLISECONDS = 100
@@ -118,14 +118,15 @@ class CaseWindow:
         self._show_ready()
 
     def guess_volumes(self) -> None:
-        """Choose the volume of each phase from the volumes' names, leaving alone what is chosen already."""
+        """Choose the volume of each phase from the volumes' marks or names, leaving alone what is chosen already."""
         scene = self.ui.portalSelector.mrmlScene()
         volumes = [
             scene.GetNthNodeByClass(index, "vtkMRMLScalarVolumeNode")
             for index in range(scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode"))
         ]
         case = self.state.case
-        for phase, identifier in guess_phases({node.GetID(): node.GetName() for node in volumes}).items():
+        names = {node.GetID(): node.GetAttribute(PHASE) or node.GetName() for node in volumes}
+        for phase, identifier in guess_phases(names).items():
             if phase in PHASES and getattr(case, phase) is None:
                 setattr(case, phase, scene.GetNodeByID(identifier))
         known = {getattr(case, phase).GetAttribute(MODALITY) for phase in PHASES if getattr(case, phase) is not None}
@@ -228,6 +229,7 @@ class CaseWindow:
         self.ui.applyButton.setEnabled(possible)
         self.ui.applyButton.setToolTip(reason)
         self.ui.readyLabel.setText("" if possible else reason)
+        self.ui.readyLabel.setVisible(not possible)
 
     def _show_running(self) -> None:
         self.ui.applyButton.setText("Cancel")

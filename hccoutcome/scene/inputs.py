@@ -46,7 +46,7 @@ def write_case(case: SceneCase, folder: Path) -> CaseFiles:
     A region is written once for each distinct grid among the volumes, so that every phase finds it on its own voxels.
 
     Raises:
-        InputError: a volume has no voxels or lies under a transform, or a segment no longer exists.
+        InputError: a volume has no voxels or lies under a transform, a segment no longer exists, or a region is empty.
     """
     images = {phase: _image(volume) for phase, volume in case.volumes.items()}
     grids: list[str] = []
@@ -58,10 +58,10 @@ def write_case(case: SceneCase, folder: Path) -> CaseFiles:
         images={phase: ImageFile(_write(image, folder / f"{phase}.nrrd")) for phase, image in images.items()},
         masks={
             region: tuple(
-                MaskFile(_write(_region(case, segments, case.volumes[grid]), folder / f"{region}-{grid}.nrrd"))
+                MaskFile(_write(_region(case, region, case.volumes[grid]), folder / f"{region}-{grid}.nrrd"))
                 for grid in grids
             )
-            for region, segments in case.segments.items()
+            for region in case.segments
             if grids
         },
         clinical=dict(case.clinical),
@@ -101,7 +101,7 @@ def nodes_to_draw(case: SceneCase) -> Iterator[CaseNodes]:
         drawn.SetReferenceImageGeometryParameterFromVolumeNode(grid)
         for region, segments in case.segments.items():
             own = case.segmentation.GetSegmentation().GetSegment(segments[0])
-            segment = segment_from_mask(_region(case, segments, grid), own.GetName())
+            segment = segment_from_mask(_region(case, region, grid), own.GetName())
             segment.SetColor(*own.GetColor())
             drawn.GetSegmentation().AddSegment(segment, region)
             drawn.GetDisplayNode().SetSegmentOpacity3D(region, appearance(region).opacity)
@@ -118,11 +118,11 @@ def _image(volume: slicer.vtkMRMLScalarVolumeNode) -> sitk.Image:
     return image_from_node(volume)
 
 
-def _region(case: SceneCase, segments: tuple[str, ...], grid: slicer.vtkMRMLScalarVolumeNode) -> sitk.Image:
-    """Return several segments as one mask on the grid of a volume."""
+def _region(case: SceneCase, region: str, grid: slicer.vtkMRMLScalarVolumeNode) -> sitk.Image:
+    """Return the segments of a region as one mask on the grid of a volume."""
     _refuse_transform(case.segmentation)
     united = None
-    for segment in segments:
+    for segment in case.segments[region]:
         if case.segmentation.GetSegmentation().GetSegment(segment) is None:
             raise InputError(
                 f"The segmentation '{case.segmentation.GetName()}' no longer has the segment '{segment}': "
@@ -130,6 +130,11 @@ def _region(case: SceneCase, segments: tuple[str, ...], grid: slicer.vtkMRMLScal
             )
         mask = mask_from_segment(case.segmentation, segment, grid)
         united = mask if united is None else united | mask
+    if not sitk.GetArrayViewFromImage(united).any():
+        raise InputError(
+            f"The region '{region}' was expected to hold at least one voxel of the volume '{grid.GetName()}', found "
+            "none: draw it, or choose other segments or another volume."
+        )
     return united
 
 

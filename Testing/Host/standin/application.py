@@ -21,6 +21,9 @@ from PySide6.QtCore import Signal
 from hccoutcome.scene.host import start_host
 from standin.strict import own
 
+ROOT = Path(__file__).resolve().parents[3]
+"""The checkout."""
+
 
 @own
 class qSlicerApplication(qt.QApplication):

@@ -274,7 +274,7 @@ def test_apply_brings_scores_into_the_window_and_the_scene(name, open_module, ca
         "0.5 (score)",
         "Use with care",
     ]
-    assert ui.detailsLabel.text == "survival. Use with care. The image is not of the arterial phase. A paper."
+    assert ui.detailsLabel.text == "Survival. Use with care. The image is not of the arterial phase. A paper."
     assert ui.messageLabel.text.startswith("Done: ")
     assert widget.logic.analysis.nodes.findings["results"].GetName() in [
         ui.tableBox.itemText(index) for index in range(ui.tableBox.count)

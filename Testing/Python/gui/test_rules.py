@@ -102,9 +102,17 @@ def test_every_variable_says_what_may_be_entered(name):
 
 
 def test_a_record_file_becomes_typed_text_that_reads_as_the_same_record():
-    record = {"AFP": {"value": 400, "unit": "ng/mL"}, "age": 61, "sex": "m", "alb": 41.5, "ecog": None}
+    record = {
+        "AFP": {"value": 400, "unit": "ng/mL"},
+        "age": 61,
+        "sex": "m",
+        "alb": 41.5,
+        "ecog": None,
+        "hbv": 1.0,
+        "hcv": True,
+    }
     typed = rules.record_from_json(json.dumps({"case_id": "x", "clinical": record}))
-    assert typed == {"afp": "400 ng/mL", "age": "61", "sex": "m", "alb": "41.5"}
+    assert typed == {"afp": "400 ng/mL", "age": "61", "sex": "m", "alb": "41.5", "hbv": "1", "hcv": "True"}
     assert parse_record(typed) == parse_record(record)
 
 

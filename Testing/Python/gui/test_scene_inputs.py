@@ -138,6 +138,12 @@ def test_a_segment_that_is_gone_is_named(scene_case, tmp_path):
         write(changed(scene_case, segments={"tumor": ("old",)}), tmp_path)
 
 
+def test_an_empty_region_is_named(scene_case, tmp_path):
+    scene_case.segmentation.GetSegmentation().AddEmptySegment("empty", "Lesion")
+    with pytest.raises(InputError, match="The region 'tumor' was expected to hold at least one voxel of the volume"):
+        write(changed(scene_case, segments={"tumor": ("empty",)}), tmp_path)
+
+
 def test_a_volume_without_voxels_is_named(scene, scene_case, tmp_path):
     empty = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Empty")
     with pytest.raises(InputError, match="The volume 'Empty' has no voxels: choose another, or load it again"):

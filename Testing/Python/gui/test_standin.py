@@ -160,6 +160,23 @@ def test_a_collapsible_button_hides_its_contents(qt):
     button.collapsed = True
     assert not label.visible
     assert (button.collapsed, button.text, heard) == (True, "Title", [True])
+    button.collapsed = False
+    assert label.visible
+    button.close()
+
+
+def test_what_was_hidden_before_stays_hidden_when_a_button_unfolds(qt):
+    import ctk
+
+    button = ctk.ctkCollapsibleButton()
+    layout = qt.QVBoxLayout(button)
+    label = qt.QLabel("inside")
+    layout.addWidget(label)
+    label.setVisible(False)
+    button.show()
+    button.collapsed = True
+    button.collapsed = False
+    assert not label.visible
     button.close()
 
 
