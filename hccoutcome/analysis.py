@@ -201,8 +201,9 @@ def _follow(
     except InputError as error:
         if order.required:
             raise
-        found = f"{', '.join(order.regions)} on {', '.join(order.images)}"
-        return Extracted(quality=(QualityItem("features", "extraction", found, "usable", "refused", str(error)),))
+        where = f"{', '.join(order.regions)} on {', '.join(order.images)}"
+        item = QualityItem("features", f"extraction of {where}", "none", "features", "refused", str(error))
+        return Extracted(quality=(item,))
 
 
 def _is_blocked(order: Order, quality: Iterable[QualityItem]) -> bool:

@@ -115,7 +115,8 @@ def _findings(package: Package, inputs: PackageInputs) -> Iterator[Finding]:
     found = plan(package, inputs.phases)
     bad = _refused_items(package, found, inputs)
     for item in bad:
-        yield "refused", item.note or f"{item.subject}: {item.check} is {item.found}, expected {item.expected}."
+        sentence = f"{item.subject}, {item.check}: expected {item.expected}, found {item.found}. {item.note}"
+        yield "refused", sentence.strip()
     if package.requirements.modality is not None:
         yield from _modality(package, inputs)
     for need in package.requirements.phases:

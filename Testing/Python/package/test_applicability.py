@@ -89,9 +89,9 @@ def test_a_case_that_fits_is_ok_without_reasons(a_package: Package) -> None:
          "number, found 'old': correct it."),
         ({"clinical": {"age": 60.0, "sex": "x"}}, "refused", "The clinical variable 'sex' (sex) should be one of "
          "female, male, found 'x'."),
-        ({"quality": (item("image portal"),)}, "refused", "Mend it."),
-        ({"quality": (item("mask tumor", ""),)}, "refused", "mask tumor: range is 0, expected 1."),
-        ({"quality": (item("case"),)}, "refused", "Mend it."),
+        ({"quality": (item("image portal"),)}, "refused", "image portal, range: expected 1, found 0. Mend it."),
+        ({"quality": (item("mask tumor", ""),)}, "refused", "mask tumor, range: expected 1, found 0."),
+        ({"quality": (item("case"),)}, "refused", "case, range: expected 1, found 0. Mend it."),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_has_its_verdict_and_sentence(
@@ -112,7 +112,7 @@ def test_quality_of_what_the_package_does_not_read_is_no_reason(a_package: Packa
 @pytest.mark.parametrize("subject", ["image portal", "mask tumor on the portal image", "features"])
 def test_what_follows_from_a_refused_image_or_mask_is_not_said_as_well(a_package: Package, subject: str) -> None:
     found = judge(a_package, replace(FITTING, quality=(item(subject),), regions={}, features={}))
-    assert found.reasons == ("Mend it.",)
+    assert found.reasons == (f"{subject}, range: expected 1, found 0. Mend it.",)
 
 
 def test_a_refused_clinical_value_hides_nothing_about_the_images(a_package: Package) -> None:
