@@ -14,7 +14,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = ("HCCHabitat", "HCCResponse", "HCCSurvival")
 PACKAGE = "hccoutcome"
-_NOT_SHIPPED = {"__pycache__", "CMakeLists.txt"}
+_NOT_SHIPPED = {"__pycache__", "CMakeLists.txt", "Screenshots"}
+"""Screenshots are for the documentation and the Extensions Index, not for the installation."""
 
 
 def files_below(folder: Path) -> list[str]:

@@ -13,6 +13,7 @@ from hccoutcome.gui.models import Model
 from hccoutcome.gui.rules import (
     applicability_in_words,
     guess_region,
+    number_in_words,
     quality_rows,
     record_error,
     record_from_json,
@@ -36,15 +37,16 @@ def read_only_item(text: str, tip: str = "") -> Any:
     return item
 
 
-def prepare_table(table: Any, titles: Sequence[str], stretched: int) -> None:
-    """Set the columns of a table: titles, and which of them takes the room that is left."""
+def prepare_table(table: Any, titles: Sequence[str], *stretched: int) -> None:
+    """Set the columns of a table: titles, and which of them share the room that is left."""
     table.setColumnCount(len(titles))
     table.setHorizontalHeaderLabels(list(titles))
     table.verticalHeader().setVisible(False)
+    table.verticalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
     table.setWordWrap(False)
     header = table.horizontalHeader()
     for column in range(len(titles)):
-        mode = qt.QHeaderView.Stretch if column == stretched else qt.QHeaderView.ResizeToContents
+        mode = qt.QHeaderView.Stretch if column in stretched else qt.QHeaderView.ResizeToContents
         header.setSectionResizeMode(column, mode)
 
 
@@ -61,7 +63,7 @@ class RegionsPanel:
         self._segments: list[tuple[str, str]] = []
         self._regions: dict[str, str] = {}
         self._observed: tuple[Any, list[int]] = (None, [])
-        prepare_table(table, ("Segment", "Region"), stretched=0)
+        prepare_table(table, ("Segment", "Region"), 0)
 
     def show(self, segmentation: Any, regions: Mapping[str, str]) -> None:
         """Show the segments of a segmentation node; the region of one that is new is guessed from its name."""
@@ -137,7 +139,7 @@ class ClinicalPanel:
         self._needed: tuple[str, ...] | None = None
         self._record: dict[str, str] = {}
         self._filling = False
-        prepare_table(table, ("Variable", "Value", "Unit"), stretched=0)
+        prepare_table(table, ("Variable", "Value", "Unit"), 0)
         table.horizontalHeader().setSectionResizeMode(1, qt.QHeaderView.Interactive)
         table.setColumnWidth(1, VALUE_WIDTH)
         table.connect("itemChanged(QTableWidgetItem*)", self._on_item)
@@ -251,7 +253,7 @@ class ScoresPanel:
     def __init__(self, table: Any, details: Any) -> None:
         self._table, self._details = table, details
         self._texts: list[str] = []
-        prepare_table(table, ("Score", "Value", "Applicability"), stretched=0)
+        prepare_table(table, ("Score", "Value", "Applicability"), 0, 1)
         table.connect("currentCellChanged(int,int,int,int)", self._on_cell)
 
     def show(self, findings: Any) -> None:
@@ -272,7 +274,7 @@ class QualityPanel:
     def __init__(self, table: Any, details: Any) -> None:
         self._table, self._details = table, details
         self._notes: list[str] = []
-        prepare_table(table, ("Checked", "Found", "Verdict"), stretched=0)
+        prepare_table(table, ("Checked", "Found", "Verdict"), 0, 1)
         table.connect("currentCellChanged(int,int,int,int)", self._on_cell)
 
     def show(self, findings: Any) -> None:
@@ -297,4 +299,6 @@ def fill_rows(table: Any, rows: Sequence[Sequence[str]]) -> None:
 
 def _details(prediction: Any) -> str:
     endpoint = prediction.endpoint[:1].upper() + prediction.endpoint[1:]
-    return f"{endpoint}. {applicability_in_words(prediction.applicability)} {prediction.citation}".strip()
+    number = f" Value: {number_in_words(prediction)}." if prediction.score is not None else ""
+    verdict = applicability_in_words(prediction.applicability)
+    return f"{endpoint}.{number} {verdict} {prediction.citation}".strip()

@@ -219,12 +219,15 @@ def shown(findings: Findings) -> tuple[Prediction, ...]:
 
 
 def value_in_words(prediction: Prediction) -> str:
-    """Return a score as text: with its scale, and in words where the system has words for it."""
+    """Return a score in words where the system has words for it, otherwise the number with its scale."""
     if prediction.score is None:
         return "no number"
-    number = f"{prediction.score:.4g}"
-    text = f"{number} ({prediction.scale})"
-    return f"{prediction.label}, {text}" if prediction.label else text
+    return prediction.label or number_in_words(prediction)
+
+
+def number_in_words(prediction: Prediction) -> str:
+    """Return a score's number with its scale: ``"0.5701 (probability)"``."""
+    return f"{prediction.score:.4g} ({prediction.scale})"
 
 
 def applicability_in_words(applicability: Applicability) -> str:

@@ -43,6 +43,7 @@ class CaseAnalysis:
         self._case: SceneCase | None = None
         self._folder: Path | None = None
         self._out: Path | None = None
+        self._report_folder: Path | None = None
         self._failure: Failed | None = None
 
     @property
@@ -117,8 +118,11 @@ class CaseAnalysis:
             self._runner.cancel()
 
     def forget(self) -> None:
-        """Let go of the last analysis: of its nodes, findings and failure."""
+        """Let go of the last analysis: of its nodes, findings and failure, and of a report that nobody keeps."""
         self.findings, self.nodes, self._case, self._failure = None, None, None, None
+        if self._report_folder is not None:
+            shutil.rmtree(self._report_folder, ignore_errors=True)
+            self._report_folder = None
 
     def write_report(self) -> Path:
         """Write the report of the last analysis, with pictures of the scene, and return the file."""
@@ -127,13 +131,18 @@ class CaseAnalysis:
 
         if self.findings is None or self._case is None:
             raise InputError("There is nothing to report yet: analyse a case first.")
-        folder = (
-            Path(tempfile.mkdtemp(prefix="hcc-report-")) if self._out is None else self._out / self.findings.case_id
-        )
-        path = folder / REPORT_FILE
+        path = self._folder_of_report() / REPORT_FILE
         with nodes_to_draw(self._case) as nodes:
             write_report(path, self.findings, case_pictures(nodes))
         return path
+
+    def _folder_of_report(self) -> Path:
+        """Return the chosen folder, or one that is gone with the next analysis."""
+        if self._out is not None:
+            return self._out / self.findings.case_id
+        if self._report_folder is None:
+            self._report_folder = Path(tempfile.mkdtemp(prefix="hcc-report-"))
+        return self._report_folder
 
     def _new_runner(self) -> JobRunner:
         runner = JobRunner(self._command(), worker_environment())

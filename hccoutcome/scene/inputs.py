@@ -87,8 +87,14 @@ def nodes_to_draw(case: SceneCase) -> Iterator[CaseNodes]:
     """Yield the nodes of a case with its segments united and named by region, as pictures want them.
 
     The user's own segmentation may name its segments in any way; the one that is yielded is gone afterwards.
+
+    Raises:
+        InputError: a node was removed from the scene meanwhile.
     """
     nodes = case_nodes(case)
+    for node in filter(None, (*case.volumes.values(), case.segmentation)):
+        if node.GetScene() is None:
+            raise InputError(f"'{node.GetName()}' is no longer in the scene: choose another and press Apply again.")
     if not case.segments or not case.volumes:
         yield replace(nodes, segmentations=())
         return

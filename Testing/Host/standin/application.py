@@ -45,9 +45,9 @@ def _i18n() -> types.ModuleType:
     return module
 
 
-def _keep_true_and_false() -> None:
-    """Hold many references to True and False: PySide6 gives up some that it never had (counted until 3.11)."""
-    for value in (True, False):
+def _keep_true_false_and_none() -> None:
+    """Hold many references to the three: PySide6 gives up some that it never had (Python counts them until 3.11)."""
+    for value in (True, False, None):
         for _ in range(100_000):
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(value))
 
@@ -56,7 +56,7 @@ def start() -> Any:
     """Make ``slicer``, ``qt`` and ``ctk`` look as they do inside the application; return the scene. Once a process."""
     scene = start_host()
     if not hasattr(slicer, "app"):
-        _keep_true_and_false()
+        _keep_true_false_and_none()
         slicer.app = qSlicerApplication(["standin"])
         importlib.import_module("ctk")
         from standin import parameternode, qmrml, scripted

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import shutil
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -59,6 +60,24 @@ def test_the_metadata_stand_on_one_quoted_line_each():
         assert len(re.findall(rf'^set\(EXTENSION_{name} "[^"\n;]+"\)$', text, re.MULTILINE)) == 1, name
     assert 'set(EXTENSION_DEPENDS "SlicerRadiomics PyTorch")' in text
     assert re.search(r"^project\(HCCOutcome\)$", text, re.MULTILINE)
+
+
+def test_the_icon_and_the_screenshots_that_the_index_shows_exist():
+    text = (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
+    shown = re.findall(r"https://raw\.githubusercontent\.com/[^/]+/[^/]+/main/([^\s\"]+)", text)
+    assert len(shown) >= 2
+    for name in shown:
+        assert (ROOT / name).is_file(), name
+
+
+@pytest.mark.parametrize(
+    "name", ["Resources/Icons/HCCOutcome.png", *(f"{m}/Resources/Icons/{m}.png" for m in lists.MODULES)]
+)
+def test_an_icon_is_square_of_128_pixels_and_small(name):
+    header = (ROOT / name).read_bytes()
+    assert header[:8] == b"\x89PNG\r\n\x1a\n"
+    assert struct.unpack(">II", header[16:24]) == (128, 128)
+    assert len(header) < 50_000
 
 
 def test_the_minimum_cmake_is_one_that_slicer_5_10_and_5_12_have():

@@ -34,6 +34,8 @@ INSTALLED_ON_DEMAND = (
     "dicomanonymizer",
 )
 
+NOT_IN_SLICER = ("highdicom", "dicomanonymizer", "pydicom", "pandas", "slicer", "torch", "radiomics", "dask")
+
 START = """
 import sys
 sys.path.insert(0, {host!r})
@@ -82,3 +84,27 @@ for name in {MODULES!r}:
     application.close_window(window)
 """
     assert python(code).split() == ["Apply"] * 3
+
+
+def test_the_worker_needs_nothing_that_slicer_lacks_and_the_extension_does_not_ask_for(phantom, tmp_path):
+    """Slicer 5.10 has neither highdicom nor pydicom 3: the window hands the voxels over as NRRD."""
+    from hccoutcome.jobs import AnalyseJob
+    from hccoutcome.loading import read_case_folder
+
+    job = AnalyseJob(
+        read_case_folder(phantom), ("haic-mri-clinical",), tmp_path / "out", ("haic-mri",), scene=False, report=False
+    )
+    job.save(tmp_path)
+    code = f"""
+import importlib.abc, sys
+class Absent(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name.split('.')[0] in {NOT_IN_SLICER!r}:
+            raise ModuleNotFoundError(f'No module named {{name!r}}', name=name)
+sys.meta_path.insert(0, Absent())
+from hccoutcome.worker import main
+sys.exit(main([{str(tmp_path)!r}]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "out" / "result.json").is_file()

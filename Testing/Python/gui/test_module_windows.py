@@ -274,7 +274,10 @@ def test_apply_brings_scores_into_the_window_and_the_scene(name, open_module, ca
         "0.5 (score)",
         "Use with care",
     ]
-    assert ui.detailsLabel.text == "Survival. Use with care. The image is not of the arterial phase. A paper."
+    assert (
+        ui.detailsLabel.text
+        == "Survival. Value: 0.5 (score). Use with care. The image is not of the arterial phase. A paper."
+    )
     assert ui.messageLabel.text.startswith("Done: ")
     assert widget.logic.analysis.nodes.findings["results"].GetName() in [
         ui.tableBox.itemText(index) for index in range(ui.tableBox.count)
@@ -438,6 +441,27 @@ def test_the_report_is_written_with_pictures_and_opened(
     text = opened[0].read_text(encoding="utf-8")
     assert "Title of radscore-tace-ct" in text
     assert text.count("data:image/png;base64,") >= 7
+
+
+def test_a_report_that_nobody_keeps_goes_with_the_scene(
+    scene, open_module, case_nodes, fake_worker, until, monkeypatch, tmp_path
+):
+    import qt
+
+    from hccoutcome.scene import render
+
+    monkeypatch.setattr(work.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(render, "case_pictures", lambda nodes: {})
+    monkeypatch.setattr(qt.QDesktopServices, "openUrl", lambda url: None)
+    widget = open_module("HCCSurvival")
+    fill_in(widget, case_nodes)
+    widget.window.ui.applyButton.click()
+    until(lambda: widget.window.ui.applyButton.text == "Apply")
+    widget.window.ui.reportButton.click()
+    widget.window.ui.reportButton.click()
+    assert len(list(tmp_path.glob("hcc-report-*/report.html"))) == 1
+    scene.Clear(0)
+    assert not list(tmp_path.glob("hcc-*"))
 
 
 # --- scene and modules --------------------------------------------------------------------------------------------

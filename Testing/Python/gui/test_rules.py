@@ -155,8 +155,9 @@ def test_scores_read_in_words():
     assert rules.score_rows(findings) == [
         ("Title", "0.1235 (points)", "Applicable"),
         ("Title", "no number", "Not applicable"),
-        ("Title", "grade 2, 2 (points)", "Use with care"),
+        ("Title", "grade 2", "Use with care"),
     ]
+    assert rules.number_in_words(findings.liver_scores[0]) == "2 (points)"
     assert rules.applicability_in_words(findings.predictions[1].applicability) == "Not applicable. No portal phase."
 
 

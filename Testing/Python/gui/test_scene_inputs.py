@@ -126,6 +126,15 @@ def test_pictures_get_the_regions_by_name_whatever_the_segments_are_called(scene
     assert scene_case.segmentation.GetSegmentation().GetNumberOfSegments() == 2
 
 
+def test_pictures_of_a_volume_that_was_removed_are_refused(scene, scene_case):
+    from hccoutcome.scene.inputs import nodes_to_draw
+
+    scene.RemoveNode(scene_case.volumes["arterial"])
+    with pytest.raises(InputError, match="is no longer in the scene: choose another and press Apply again"):
+        with nodes_to_draw(scene_case):
+            pass
+
+
 def test_a_case_that_is_not_marked_as_synthetic_is_not(scene, scene_case, tmp_path):
     from hccoutcome.scene.exchange import node_from_image
 
