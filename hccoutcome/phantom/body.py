@@ -11,6 +11,8 @@ from hccoutcome.phantom.space import Array, Box, draw_field
 
 VERTEBRA_PITCH = 34.0
 RIB_PITCH = 29.0
+LEANNESS = (-3.0, 9.0)
+"""Range of the fat in mm that a patient lacks under the skin."""
 
 
 def paint_body(canvas: Canvas, rooms: Rooms, rng: np.random.Generator) -> None:
@@ -28,7 +30,7 @@ def _wall(canvas: Canvas, rooms: Rooms, rng: np.random.Generator) -> None:
     # The couch: a thin curved shell under the patient, who lies on it.
     couch = np.abs(np.hypot(x, y + 330) - 460) - 1.5 + 1000 * (np.abs(x) > 185)
     canvas.add("couch", np.broadcast_to(cover(couch, edge), space.shape))
-    skin = SKIN(space.points())
+    skin = SKIN(space.points()) + rng.uniform(*LEANNESS)
     canvas.add("skin", cover(skin, edge))
     lobules = space.field(draw_field(rng, 7.0))
     canvas.add("fat", cover(skin + 2.2, edge), texture=lobules)

@@ -14,14 +14,17 @@ import numpy as np
 
 from hccoutcome.phantom.settings import PhantomSettings
 
-MR_GAIN = 240.0
-"""Largest rise of the MR signal by contrast medium, where the liver has 120 before it."""
-MR_SATURATION = 160.0
+MR_GAIN = 420.0
+"""Largest rise of the MR signal by contrast medium, where the liver has 110 before it."""
+MR_SATURATION = 220.0
 """Enhancement in HU at which the MR signal has risen by 63 % of ``MR_GAIN``."""
-MR_TEXTURE = 1.4
+MR_TEXTURE = 1.2
 """MR signal for 1 HU of texture."""
 PORTAL_WASHOUT = 2 / 3
 """Part of the delayed wash-out that already shows in the portal phase."""
+
+LIVER_T1 = 110.0
+"""MR signal of the liver before contrast medium, which sets the unit of all others."""
 
 ByPhase = tuple[float, float, float, float]
 STILL: ByPhase = (0.0, 0.0, 0.0, 0.0)
@@ -33,7 +36,7 @@ class Tissue:
 
     Attributes:
         hu: attenuation in HU by phase, in the order of ``PHASES``.
-        t1: signal in T1-weighted MR before contrast medium (liver: 120).
+        t1: signal in T1-weighted MR before contrast medium (liver: 110).
         mottle: standard deviation of its texture in HU by phase.
     """
 
@@ -51,7 +54,7 @@ TISSUES: Mapping[str, Tissue] = MappingProxyType(
         "air": _still(-1000, 0),
         "couch": _still(-320, 0),
         "skin": Tissue((15, 20, 32, 30), 55),
-        "fat": Tissue((-104, -103, -102, -102), 46, (7, 7, 7, 7)),
+        "fat": Tissue((-104, -103, -102, -102), 46, (5, 5, 5, 5)),
         "muscle": Tissue((53, 58, 66, 64), 92),
         "cartilage": _still(105, 60),
         "cortical bone": _still(520, 12),
@@ -61,12 +64,12 @@ TISSUES: Mapping[str, Tissue] = MappingProxyType(
         "lung": Tissue((-845, -838, -834, -836), 8, (18, 18, 18, 18)),
         "lung vessel": Tissue((20, 180, 120, 95), 45),
         "myocardium": Tissue((44, 115, 108, 92), 85),
-        "artery": Tissue((42, 315, 165, 121), 48),
-        "vein": Tissue((41, 78, 158, 120), 50),
-        "hepatic vein": Tissue((41, 56, 160, 121), 50),
-        "renal vein": Tissue((41, 165, 170, 124), 50),
-        "portal vein": Tissue((42, 122, 182, 126), 50),
-        "liver": Tissue((57, 70, 113, 95), 120),
+        "artery": Tissue((42, 315, 165, 121), 58),
+        "vein": Tissue((41, 78, 158, 120), 60),
+        "hepatic vein": Tissue((41, 56, 160, 121), 60),
+        "renal vein": Tissue((41, 165, 170, 124), 60),
+        "portal vein": Tissue((42, 122, 182, 126), 60),
+        "liver": Tissue((57, 70, 113, 95), LIVER_T1),
         "spleen": Tissue((47, 120, 124, 99), 84, (0, 22, 2, 0)),
         "kidney cortex": Tissue((34, 180, 188, 152), 112),
         "kidney medulla": Tissue((32, 62, 150, 156), 80),
@@ -104,7 +107,7 @@ def _sum(one: ByPhase, other: ByPhase) -> ByPhase:
 
 
 def levels(tissue: Tissue, modality: str) -> np.ndarray:
-    """Return the grey value of a tissue in every phase: HU, or the MR signal (liver before contrast medium: 120)."""
+    """Return the grey value of a tissue in every phase: HU, or the MR signal (liver before contrast medium: 110)."""
     hu = np.array(tissue.hu, np.float32)
     if modality == "CT":
         return hu

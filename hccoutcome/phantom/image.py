@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from hccoutcome.phantom.canvas import Canvas
-from hccoutcome.phantom.enhancement import levels, mottles, tissues
+from hccoutcome.phantom.enhancement import LIVER_T1, levels, mottles, tissues
 from hccoutcome.phantom.rooms import Rooms
 from hccoutcome.phantom.settings import PHASES, PhantomSettings
 from hccoutcome.phantom.shapes import cover
@@ -16,8 +16,10 @@ from hccoutcome.phantom.space import Array, Space, draw_field
 
 RESOLUTION = 0.9
 """Standard deviation in mm of the scanner's point spread in the transverse plane."""
-NOISE_PEAK = 0.22
-"""Frequency in 1/mm of the most noise power in CT, as with a soft-tissue kernel."""
+NOISE = {"CT": 10.0, "MR": 3.5}
+"""Standard deviation of the noise where the settings leave it open: HU in CT, percent of the liver's signal in MR."""
+NOISE_PEAK = 0.11
+"""Frequency in 1/mm of the most noise power in CT, as with a smooth kernel and iterative reconstruction."""
 MR_SCALE = (2.2, 5.5)
 """Range of the arbitrary scale of an MR examination."""
 BIAS = 0.22
@@ -37,16 +39,17 @@ def take_images(
     """
     common, *own = rngs
     still = _phases(canvas, settings)
+    noise = NOISE[settings.modality] if settings.noise is None else settings.noise
     bias = _bias(canvas.space, common) if settings.modality == "MR" else None
     scale = float(common.uniform(*MR_SCALE))
     images = {}
     for phase, image, shift, rng in zip(PHASES, still, settings.breathing, own, strict=True):
         seen = _blurred(_breathed(image, canvas.space, rooms, shift), canvas.space)
         if bias is None:
-            seen = seen + settings.noise * ct_noise(canvas.space, rng)
+            seen = seen + noise * ct_noise(canvas.space, rng)
             images[phase] = np.clip(np.round(seen), -1024, 3071).astype(np.int16)
         else:
-            images[phase] = np.round(scale * _rician(seen * bias, settings.noise, rng)).astype(np.int16)
+            images[phase] = np.round(scale * _rician(seen * bias, noise, rng)).astype(np.int16)
     return images
 
 
@@ -104,7 +107,7 @@ def _bias(space: Space, rng: np.random.Generator) -> Array:
 
 
 def _rician(signal: Array, noise: float, rng: np.random.Generator) -> Array:
-    """Return the magnitude of a complex signal with noise in parts per thousand of a signal of 120."""
-    deviation = np.float32(0.12 * noise)
+    """Return the magnitude of a complex signal with noise in percent of the liver's."""
+    deviation = np.float32(noise / 100 * LIVER_T1)
     real = signal + deviation * rng.standard_normal(signal.shape, np.float32)
     return np.hypot(real, deviation * rng.standard_normal(signal.shape, np.float32))

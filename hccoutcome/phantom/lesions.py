@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,10 +16,10 @@ from hccoutcome.phantom.vessels import PORTAL_TRUNKS
 NECROTIC_FROM = 30.0
 """Diameter in mm from which a lesion has a necrotic core."""
 _BUMPS = 0.07  # standard deviation of the radius, in parts of it
-_LONGEST = 1.25  # no part of a lesion lies farther from its centre, in parts of the radius
+_LONGEST = 1.2  # no part of a lesion lies farther from its centre, in parts of the radius
 _TRUNK_RADIUS = 4.0  # mm
 _MARGIN = 3.0  # mm of liver around a lesion
-_MESH = 24  # points along a lesion's radius on which its shape is planned
+_MESH = 20  # points along a lesion's radius on which its shape is planned
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Lesion:
         border: level of the bumpy distance that encloses the volume.
         core: level of the mottled distance that encloses the necrosis; 0 for none.
         capsule: width in mm; 0 for none.
+        longest: diameter in mm in the direction in which it is greatest.
     """
 
     center: Vector
@@ -43,12 +44,13 @@ class Lesion:
     border: float = 0.0
     core: float = 0.0
     capsule: float = 0.0
+    longest: float = 0.0
 
     def paint(self, canvas: Canvas) -> Array:
         """Paint the lesion and return its mask."""
         space = canvas.space
         reach = _LONGEST * self.radius + 2 * space.edge
-        box = space.box(self.center, self.center, margin=reach)
+        box = space.straight_box(np.subtract(self.center, reach), np.add(self.center, reach))
         far = self._far(space.axes_of(box))
         body = cover(far - self.border, space.edge)
         canvas.add("tumor", body, box, texture=space.field(self.fields[2], box))
@@ -77,15 +79,23 @@ class Lesion:
     def sized(self, necrosis: float) -> Lesion:
         """Return the lesion with the levels that give it its volume and its core's."""
         mesh = np.linspace(-_LONGEST, _LONGEST, 2 * _MESH + 1) * self.radius
-        axes = tuple((mesh + middle).astype(np.float32) for middle in self.center)
-        far = self._far((axes[0], axes[1], axes[2]))
+        x, y, z = ((mesh + middle).astype(np.float32) for middle in self.center)
+        far = self._far((x, y, z))
         count = 4 / 3 * np.pi * (_MESH / _LONGEST) ** 3
         border = _level(far, count)
-        lesion = Lesion(self.center, self.radius, self.axes, self.fields, border, 0.0, self.capsule)
+        lesion = replace(self, border=border, longest=_longest(mesh[np.argwhere(np.abs(far / border - 0.9) < 0.1)]))
         if necrosis == 0:
             return lesion
-        core = _level(lesion._mottled((axes[0], axes[1], axes[2]), far), necrosis * count)
-        return Lesion(self.center, self.radius, self.axes, self.fields, border, core, self.capsule)
+        return replace(lesion, core=_level(lesion._mottled((x, y, z), far), necrosis * count))
+
+
+def _longest(points: Array) -> float:
+    """Return the greatest extent of points (point, 3) over directions that are spread evenly."""
+    turn = np.arange(200) * np.pi * (3 - np.sqrt(5))
+    height = (np.arange(200) + 0.5) / 200
+    flat = np.sqrt(1 - height**2)
+    directions = np.stack([flat * np.cos(turn), flat * np.sin(turn), height])
+    return float(np.ptp(points @ directions, axis=0).max())
 
 
 def _level(values: Array, count: float) -> float:
@@ -94,7 +104,7 @@ def _level(values: Array, count: float) -> float:
 
 
 def plan_lesions(
-    space: Space, box: Box, depth: Array, settings: PhantomSettings, rng: np.random.Generator
+    space: Space, box: Box, depth: Array, room: Array, settings: PhantomSettings, rng: np.random.Generator
 ) -> tuple[Lesion, ...]:
     """Place lesions one after the other, the largest first, where each has room.
 
@@ -102,6 +112,7 @@ def plan_lesions(
         space: coarse grid.
         box: part of it that holds the liver.
         depth: distance in mm to the liver's surface inside that box.
+        room: distance in mm to what the liver cannot push away.
         settings: diameters, necrosis and capsule.
         rng: random numbers.
 
@@ -109,12 +120,12 @@ def plan_lesions(
         InputError: a lesion does not fit.
     """
     x, y, z = space.straight(box)
-    free = np.minimum(depth, _to_trunks(space, box))
+    trunks, free = _to_trunks(space, box), np.full(depth.shape, np.inf)
     lesions: list[Lesion] = []
     for diameter in sorted(settings.lesion_diameters, reverse=True):
-        radius = diameter / 2
-        places = np.argwhere(free > _LONGEST * radius + _MARGIN)
+        reach = _LONGEST * diameter / 2
         chance, shape = rng.spawn(2)
+        places = _places(depth, room, trunks, free, reach)
         if places.size == 0:
             raise InputError(
                 f"Room for all lesions was expected in the phantom's liver, found none for that of {diameter:g} mm: "
@@ -122,10 +133,19 @@ def plan_lesions(
             )
         k, j, i = places[int(chance.random() * len(places))]
         center = (float(x.flat[i]), float(y.flat[j]), float(z.flat[k]))
-        lesions.append(_lesion(center, radius, settings, shape))
-        gap = np.sqrt((x - center[0]) ** 2 + (y - center[1]) ** 2 + (z - center[2]) ** 2) - _LONGEST * radius
-        free = np.minimum(free, gap)
+        lesions.append(_lesion(center, diameter / 2, settings, shape))
+        free = np.minimum(free, np.sqrt(sum((a - c) ** 2 for a, c in zip((x, y, z), center, strict=True))) - reach)
     return tuple(lesions)
+
+
+def _places(depth: Array, room: Array, trunks: Array, free: Array, reach: float) -> Array:
+    """Return the places for a lesion: inside the liver beside the large vessels, otherwise on them or bulging."""
+    inside = (np.minimum(depth, free) > reach + _MARGIN) & (depth > 0)
+    for possible in (inside & (trunks > reach), inside):
+        if possible.any():
+            return np.argwhere(possible)
+    held = np.where((room > reach + 1) & (free > reach + _MARGIN), depth, 0.0)
+    return np.argwhere(held >= max(0.9 * held.max(), 0.4 * reach))
 
 
 def _lesion(center: Vector, radius: float, settings: PhantomSettings, rng: np.random.Generator) -> Lesion:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
@@ -12,7 +12,7 @@ from hccoutcome.phantom.canvas import Canvas
 from hccoutcome.phantom.lesions import Lesion, plan_lesions
 from hccoutcome.phantom.organs import CAVA, GALLBLADDER
 from hccoutcome.phantom.rooms import Rooms
-from hccoutcome.phantom.settings import PhantomSettings
+from hccoutcome.phantom.settings import PhantomSettings, Vector
 from hccoutcome.phantom.shapes import carve, cover, ellipsoid, union
 from hccoutcome.phantom.space import Array, Box, Field, Space, draw_field
 from hccoutcome.phantom.vessels import Vessels, paint_vessels, plan_vessels
@@ -29,10 +29,12 @@ class LiverShape:
     Attributes:
         bumps: slow and quick changes of the surface.
         level: distance in mm by which the form is swollen.
+        bulges: straight centre and radius in mm of balls that the liver holds too: its lesions, with a margin.
     """
 
     bumps: tuple[Field, Field]
     level: float = 0.0
+    bulges: tuple[tuple[Vector, float], ...] = ()
 
     def form(self, space: Space, box: Box) -> Array:
         """Return the signed distance to the liver's own form, as if nothing lay around it."""
@@ -44,6 +46,7 @@ class LiverShape:
         whole = carve(union(right, left, 24), under, 16)
         whole = carve(whole, ellipsoid((-62, 44, -44), (31, 36, 58), -35)(points), 10)  # the right kidney's bed
         whole = carve(whole, ellipsoid((-20, 40, -50), (38, 32, 72))(points), 10)
+        whole = carve(whole, ellipsoid((-52, 66, -40), (46, 34, 54))(points), 10)
         x, y, z = points
         fissure = np.maximum(np.abs(x - 8 + 0.2 * y) - 2.0, np.maximum(y + 30, z - 34))
         slow, quick = (space.field(field, box) for field in self.bumps)
@@ -57,7 +60,10 @@ class LiverShape:
 
     def inside(self, space: Space, rooms: Rooms, box: Box) -> Array:
         """Return the signed distance to the liver in a box, its largest connected part only."""
-        distance = np.maximum(self.form(space, box), self.limits(space, rooms, box))
+        distance = self.form(space, box)
+        for center, radius in self.bulges:
+            distance = union(distance, ellipsoid(center, (radius,) * 3)(space.straight(box)), 12)
+        distance = np.maximum(distance, self.limits(space, rooms, box))
         parts, number = ndimage.label(distance < 0)
         if number < 2:
             return distance
@@ -93,8 +99,12 @@ def plan_liver(space: Space, rooms: Rooms, settings: PhantomSettings, rng: np.ra
     form, places, vessels, texture = rng.spawn(4)
     box = _box(space)
     shape = _swollen(space, rooms, box, settings, form)
-    depth = ndimage.distance_transform_edt(shape.inside(space, rooms, box) < 0, sampling=space.spacing[::-1])
-    lesions = plan_lesions(space, box, depth, settings, places)
+    depth, room = (
+        ndimage.distance_transform_edt(distance < 0, sampling=space.spacing[::-1])
+        for distance in (shape.inside(space, rooms, box), shape.limits(space, rooms, box))
+    )
+    lesions = plan_lesions(space, box, depth, room, settings, places)
+    shape = replace(shape, bulges=tuple((lesion.center, 1.1 * lesion.radius + 3) for lesion in lesions))
     tree = plan_vessels(space, box, depth, lesions, vessels)
     return LiverPlan(shape, lesions, tree, (draw_field(texture, 6.5), draw_field(texture, 15.0)))
 
@@ -115,7 +125,7 @@ def _swollen(space: Space, rooms: Rooms, box: Box, settings: PhantomSettings, rn
         raise InputError(
             f"A liver of at most {most:.0f} mL was expected for this phantom, found {volume:g} mL: lower the volume."
         )
-    return LiverShape(shape.bumps, float(allowed[count]))
+    return replace(shape, level=float(allowed[count]))
 
 
 def paint_liver(canvas: Canvas, rooms: Rooms, plan: LiverPlan) -> LiverMasks:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import SimpleITK as sitk
@@ -11,15 +12,32 @@ from hccoutcome.case import Case
 from hccoutcome.phantom.body import paint_body
 from hccoutcome.phantom.canvas import Canvas
 from hccoutcome.phantom.image import take_images
-from hccoutcome.phantom.liver import paint_liver, plan_liver
+from hccoutcome.phantom.liver import LiverMasks, LiverPlan, paint_liver, plan_liver
 from hccoutcome.phantom.organs import paint_organs
 from hccoutcome.phantom.record import draw_record
-from hccoutcome.phantom.rooms import make_rooms
+from hccoutcome.phantom.rooms import Rooms, make_rooms
 from hccoutcome.phantom.settings import PHASES, PhantomSettings
-from hccoutcome.phantom.space import Array, Space, draw_field, make_space
+from hccoutcome.phantom.space import Array, Space, draw_build, make_space
 
-_STREAMS = ("space", "body", "organs", "liver", "record", "scanner", *PHASES)
+_STREAMS = ("build", "body", "organs", "liver", "record", "scanner", *PHASES)
 _PLAN_SPACING = (4.0, 4.0, 4.0)
+
+
+@dataclass(frozen=True)
+class Patient:
+    """A patient before any image is taken.
+
+    Attributes:
+        canvas: the tissues.
+        rooms: the walls of the trunk, which tell what breathes.
+        plan: the liver in mm.
+        masks: liver, tumours and portal vein on the canvas' grid.
+    """
+
+    canvas: Canvas
+    rooms: Rooms
+    plan: LiverPlan
+    masks: LiverMasks
 
 
 def phantom_case(seed: int | None = None, settings: PhantomSettings | None = None) -> Case:
@@ -33,27 +51,44 @@ def phantom_case(seed: int | None = None, settings: PhantomSettings | None = Non
         InputError: a lesion does not fit into the liver, or a given clinical entry cannot be.
     """
     settings = with_seed(seed, settings)
-    streams = np.random.SeedSequence(settings.seed).spawn(len(_STREAMS))
-    rngs = {name: np.random.default_rng(stream) for name, stream in zip(_STREAMS, streams, strict=True)}
-    bending = [draw_field(rngs["space"], 55.0) for _ in range(3)]
-    coarse, space = make_space(_PLAN_SPACING, bending), make_space(settings.spacing, bending)
+    rngs = streams(settings.seed)
+    patient = draw_patient(settings, rngs)
+    scanner = [rngs["scanner"], *(rngs[phase] for phase in PHASES)]
+    arrays = take_images(patient.canvas, patient.rooms, settings, scanner)
+    space, masks = patient.canvas.space, patient.masks
+    regions = {"tumor": masks.tumor, "liver": masks.liver, "portalvein": masks.portal_vein}
+    return Case(
+        case_id=f"phantom-{settings.seed:04d}",
+        images={phase: _image(array, space) for phase, array in arrays.items()},
+        masks={region: (_image(mask.astype(np.uint8), space),) for region, mask in regions.items()},
+        clinical=_record(patient, settings, rngs["record"]),
+        modality=settings.modality,
+        synthetic=True,
+    )
+
+
+def draw_patient(settings: PhantomSettings, rngs: Mapping[str, np.random.Generator]) -> Patient:
+    """Return the patient of the settings; ``rngs`` holds ``build``, ``body``, ``organs`` and ``liver``."""
+    build = draw_build(rngs["build"])
+    coarse, space = make_space(_PLAN_SPACING, build), make_space(settings.spacing, build)
     plan = plan_liver(coarse, make_rooms(coarse), settings, rngs["liver"])
     canvas, rooms = Canvas(space), make_rooms(space)
     paint_body(canvas, rooms, rngs["body"])
     paint_organs(canvas, rooms, rngs["organs"])
-    liver = paint_liver(canvas, rooms, plan)
-    arrays = take_images(canvas, rooms, settings, [rngs["scanner"], *(rngs[phase] for phase in PHASES)])
-    masks = {"tumor": liver.tumor, "liver": liver.liver, "portalvein": liver.portal_vein}
-    extent = 100 * float(liver.tumor.sum() / liver.liver.sum())
-    count, largest = len(settings.lesion_diameters), max(settings.lesion_diameters)
-    return Case(
-        case_id=f"phantom-{settings.seed:04d}",
-        images={phase: _image(array, space) for phase, array in arrays.items()},
-        masks={region: (_image(mask.astype(np.uint8), space),) for region, mask in masks.items()},
-        clinical=draw_record(rngs["record"], largest, count, extent, settings.clinical),
-        modality=settings.modality,
-        synthetic=True,
-    )
+    return Patient(canvas, rooms, plan, paint_liver(canvas, rooms, plan))
+
+
+def streams(seed: int) -> dict[str, np.random.Generator]:
+    """Return one stream of random numbers for each part, so that one part can change without the others."""
+    spawned = np.random.SeedSequence(seed).spawn(len(_STREAMS))
+    return {name: np.random.default_rng(stream) for name, stream in zip(_STREAMS, spawned, strict=True)}
+
+
+def _record(patient: Patient, settings: PhantomSettings, rng: np.random.Generator) -> dict[str, float | str]:
+    lesions, masks = patient.plan.lesions, patient.masks
+    extent = 100 * float(masks.tumor.sum() / masks.liver.sum())
+    largest = max(lesion.longest for lesion in lesions)
+    return draw_record(rng, largest, len(lesions), extent, settings.clinical)
 
 
 def with_seed(seed: int | None, settings: PhantomSettings | None) -> PhantomSettings:

@@ -50,12 +50,16 @@ def make_rooms(space: Space) -> Rooms:
 
 
 def _diaphragm(points: Points) -> Array:
-    """Return the height (z) of the diaphragm above each point of the transverse plane."""
+    """Return the height (z) of the diaphragm above each point of the transverse plane: two domes, steep at the back."""
     x, y = points[0], points[1]
-    right = 80 - ((x + 68) / 9.0) ** 2 - ((y - 2) / 9.5) ** 2
-    left = 66 - ((x - 72) / 9.0) ** 2 - ((y - 6) / 9.5) ** 2
+    right = 80 - ((x + 68) / 9.0) ** 2 - (_slope(y - 2) / 9.5) ** 2
+    left = 66 - ((x - 72) / 9.0) ** 2 - (_slope(y - 6) / 9.5) ** 2
     middle = 58 - (x / 12.0) ** 2 - ((y + 25) / 11.0) ** 2
     return np.maximum(-union(-right, -left, 24.0), middle)
+
+
+def _slope(back: Array) -> Array:
+    return np.where(back < 0, 0.72 * back, back)
 
 
 def _cavity(points: Points) -> Array:

@@ -23,8 +23,8 @@ class PhantomSettings:
         seed: of every random number; one patient for each.
         spacing: voxel size in mm along x, y, z; the field of view is ``FIELD_OF_VIEW``.
         modality: ``"CT"`` in HU, or ``"MR"``: fat-suppressed T1 with a bias field and an arbitrary scale.
-        liver_volume: mL, tumours included; drawn from 1250 to 1750 where None.
-        lesion_diameters: mm of the sphere with each lesion's volume.
+        liver_volume: mL, tumours included; drawn from 1250 to 1750 where None. A large tumour that bulges adds to it.
+        lesion_diameters: mm of the sphere with each lesion's volume; one of 75 mm fits into every patient.
         arterial_enhancement: HU of arterial tumour above arterial liver.
         washout: HU of delayed tumour below delayed liver; two thirds of it in the portal phase.
         capsule: whether a capsule enhances in the portal and delayed phases.
@@ -33,7 +33,8 @@ class PhantomSettings:
         nodularity: standard deviation in HU of the liver's texture.
         breathing: by phase (in the order of ``PHASES``), movement of the organs to the head in mm. The masks outline
             the organs without movement.
-        noise: standard deviation of the noise in the liver: HU in CT, parts per thousand of the liver's signal in MR.
+        noise: standard deviation of the noise in the liver: HU in CT, percent of the unenhanced liver's signal in MR;
+            10 HU and 3.5 % where None.
         clinical: entries of the clinical record that replace the drawn ones, by schema name.
     """
 
@@ -49,7 +50,7 @@ class PhantomSettings:
     heterogeneity: float = 8.0
     nodularity: float = 4.0
     breathing: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
-    noise: float = 10.0
+    noise: float | None = None
     clinical: Mapping[str, float | str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -75,15 +76,16 @@ class PhantomSettings:
                 "give four numbers."
             )
         for name in ("noise", "heterogeneity", "nodularity"):
-            if not getattr(self, name) >= 0:
-                raise InputError(f"A phantom's {name} is 0 or more, found {getattr(self, name)}: correct it.")
+            value = getattr(self, name)
+            if value is not None and not value >= 0:
+                raise InputError(f"A phantom's {name} is 0 or more, found {value}: correct it.")
 
     def _check_organs(self) -> None:
-        if self.liver_volume is not None and not 900 <= self.liver_volume <= 1900:
-            raise InputError(f"A phantom's liver takes 900 to 1900 mL, found {self.liver_volume:g}: change the volume.")
-        if not self.lesion_diameters or not all(8 <= width <= 90 for width in self.lesion_diameters):
+        if self.liver_volume is not None and not self.liver_volume >= 900:
+            raise InputError(f"A phantom's liver takes 900 mL or more, found {self.liver_volume:g}: change the volume.")
+        if not self.lesion_diameters or not all(8 <= width <= 80 for width in self.lesion_diameters):
             raise InputError(
-                f"A phantom has at least one lesion, of 8 to 90 mm each, found {self.lesion_diameters}: change it."
+                f"A phantom has at least one lesion, of 8 to 80 mm each, found {self.lesion_diameters}: change it."
             )
         if not 0 <= self.necrosis <= 0.6:
             raise InputError(f"The necrotic part of a lesion lies between 0 and 0.6, found {self.necrosis}: change it.")

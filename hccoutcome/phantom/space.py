@@ -21,6 +21,9 @@ WHOLE: Box = (slice(None), slice(None), slice(None))
 _REACH = tuple(extent / 2 + 20 for extent in FIELD_OF_VIEW)
 # Deviation of a cubic B-spline with independent coefficients of deviation 1: the kernel's squared integral is 151/315.
 _SPLINE_DEVIATION = (151 / 315) ** 1.5
+BEND = 3.0
+"""Standard deviation in mm of the displacement that makes a patient's organs irregular."""
+_SCALES = ((0.94, 1.03), (0.93, 1.06), (0.96, 1.04))
 _STEP = 0.866  # knots per length at which the spline's kernel is as wide as a Gaussian of half that length
 
 
@@ -76,11 +79,13 @@ class Space:
 
     Attributes:
         spacing: voxel size in mm (x, y, z).
+        scale: size of the patient along x, y, z; 1 for the average.
         axes: coordinates in mm along x, y and z.
         bent: x, y and z of every voxel with a smooth random displacement (each of the grid's shape).
     """
 
     spacing: Vector
+    scale: Vector
     axes: Points
     bent: Points
 
@@ -118,30 +123,54 @@ class Space:
         """Return a field's values inside a box."""
         return field.at(self.axes_of(box))
 
-    def box(self, low: Sequence[float], high: Sequence[float], margin: float = 8.0) -> Box:
-        """Return the slices (z, y, x) that hold everything from ``low`` to ``high`` (mm), bending included."""
+    def box(self, low: Sequence[float], high: Sequence[float], margin: float = 10.0) -> Box:
+        """Return the slices (z, y, x) that hold everything between bent coordinates (mm), as far as it can be bent."""
+        return self.straight_box(np.multiply(low, self.scale) - margin, np.multiply(high, self.scale) + margin)
+
+    def straight_box(self, low: Sequence[float] | Array, high: Sequence[float] | Array) -> Box:
+        """Return the slices (z, y, x) that hold everything between straight coordinates (mm)."""
         slices = []
         for axis in (2, 1, 0):
             places = self.axes[axis]
-            first = int(np.searchsorted(places, low[axis] - margin))
-            last = int(np.searchsorted(places, high[axis] + margin))
+            first, last = int(np.searchsorted(places, low[axis])), int(np.searchsorted(places, high[axis]))
             slices.append(slice(max(first - 1, 0), min(last + 1, places.size)))
         return slices[0], slices[1], slices[2]
 
+    def bend(self, place: Sequence[float]) -> Array:
+        """Return the bent coordinates of the voxel next to a place in straight ones."""
+        x, y, z = (int(np.argmin(np.abs(axis - value))) for axis, value in zip(self.axes, place, strict=True))
+        return np.array([axis[z, y, x] for axis in self.bent], float)
 
-def make_space(spacing: Vector, bending: Sequence[Field], bend: float = 3.0) -> Space:
-    """Return the grid that fills the field of view.
 
-    Args:
-        spacing: voxel size in mm along x, y, z.
-        bending: displacement along x, y and z, in standard deviations.
-        bend: their standard deviation in mm.
+@dataclass(frozen=True)
+class Build:
+    """What makes one patient's frame differ from another's.
+
+    Attributes:
+        scale: size along x, y, z; 1 for the average.
+        bending: displacement along x, y and z in standard deviations of ``BEND``.
     """
+
+    scale: Vector
+    bending: tuple[Field, Field, Field]
+
+
+def draw_build(rng: np.random.Generator) -> Build:
+    """Return the frame of a patient."""
+    x, y, z = (float(rng.uniform(low, high)) for low, high in _SCALES)
+    return Build((x, y, z), (draw_field(rng, 55.0), draw_field(rng, 55.0), draw_field(rng, 55.0)))
+
+
+def make_space(spacing: Vector, build: Build) -> Space:
+    """Return the grid that fills the field of view with voxels of a size in mm (x, y, z), bent to a patient's frame."""
     counts = [round(extent / width) for extent, width in zip(FIELD_OF_VIEW, spacing, strict=True)]
     x, y, z = (
         ((np.arange(count) - (count - 1) / 2) * width).astype(np.float32)
         for count, width in zip(counts, spacing, strict=True)
     )
     straight = (x[None, None, :], y[None, :, None], z[:, None, None])
-    bent = [axis + np.float32(bend) * field.at((x, y, z)) for axis, field in zip(straight, bending, strict=True)]
-    return Space(spacing, (x, y, z), (bent[0], bent[1], bent[2]))
+    bent = [
+        axis / np.float32(scale) + np.float32(BEND) * field.at((x, y, z))
+        for axis, scale, field in zip(straight, build.scale, build.bending, strict=True)
+    ]
+    return Space(spacing, build.scale, (x, y, z), (bent[0], bent[1], bent[2]))

@@ -118,8 +118,9 @@ def _radii(parents: Sequence[int], radius: float) -> Array:
 
 def spread(rng: np.random.Generator, candidates: Array, apart: float) -> Array:
     """Return candidates (point, xyz) in random order of which no two lie nearer than ``apart`` mm."""
+    waiting = rng.permutation(candidates)
     chosen: list[Array] = []
-    for place in rng.permutation(candidates):
-        if not chosen or np.min(np.sum((np.array(chosen) - place) ** 2, 1)) >= apart**2:
-            chosen.append(place)
+    while len(waiting):
+        chosen.append(waiting[0])
+        waiting = waiting[((waiting - waiting[0]) ** 2).sum(1) >= apart**2]
     return np.array(chosen).reshape(-1, 3)

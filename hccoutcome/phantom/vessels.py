@@ -96,9 +96,10 @@ def _artery(space: Space, portal: Tree, lesions: Sequence[Round]) -> Tree:
     beside = portal.places[portal.radii > 2.4] + (1.0, -5.0, 2.0)
     targets = [beside[::2]]
     for lesion in lesions:
-        ways = portal.places - lesion.center
+        center = space.bend(lesion.center)
+        ways = portal.places - center
         nearest = ways[np.argsort(np.linalg.norm(ways, axis=1))[:60:20]]
-        targets.append(lesion.center + 0.9 * lesion.radius * nearest / np.linalg.norm(nearest, axis=1, keepdims=True))
+        targets.append(center + 0.9 * lesion.radius * nearest / np.linalg.norm(nearest, axis=1, keepdims=True))
     return grow((ARTERY_TRUNK,), np.concatenate(targets), 2.6)
 
 

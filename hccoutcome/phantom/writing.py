@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def write_phantom(folder: Path, seed: int | None = None, settings: PhantomSettin
         EnvironmentNeeded: the folder cannot be written.
     """
     settings = with_seed(seed, settings)
-    recipe = {"version": __version__, "settings": _plain(asdict(settings))}
+    recipe = {"version": __version__, "settings": {f.name: _plain(getattr(settings, f.name)) for f in fields(settings)}}
     if folder.is_dir() and any(folder.iterdir()):
         if _holds(folder, recipe):
             return folder
@@ -75,7 +76,7 @@ def _write(case: Case, folder: Path) -> None:
 
 def _plain(value: Any) -> Any:
     """Return tuples as lists, as JSON gives them back."""
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {key: _plain(entry) for key, entry in value.items()}
     return [_plain(entry) for entry in value] if isinstance(value, (list, tuple)) else value
 
