@@ -41,8 +41,8 @@ def correct_bias(
 ) -> sitk.Image:
     """Return an MR image without its bias field (float32).
 
-    The field is estimated on the shrunken image inside the mask and applied at full resolution. The result is the same
-    on every run; machines with another number of threads sum in another order and differ by about 2e-6 of the value.
+    The field is estimated on the shrunken image inside the mask and applied at full resolution. The result does not
+    depend on the number of processors.
 
     Args:
         image: MR image with intensities of 0 and above, but for the ripple of an earlier interpolation.
@@ -65,7 +65,8 @@ def correct_bias(
     n4.SetConvergenceThreshold(settings.convergence)
     n4.SetNumberOfControlPoints([settings.control_points] * real.GetDimension())
     small, small_region = sitk.Shrink(real, factors), sitk.Shrink(region, factors)
-    watched(n4, lambda: n4.Execute(small, small_region), progress, "Correcting the bias field")
+    most = sum(settings.iterations)
+    watched(n4, lambda: n4.Execute(small, small_region), most, progress, "Correcting the bias field")
     field = sitk.Exp(sitk.Cast(n4.GetLogBiasFieldAsImage(real), sitk.sitkFloat32))
     progress(1.0, "Corrected the bias field")
     return real / field

@@ -1,8 +1,9 @@
-"""Run a SimpleITK filter so that it reports its progress and can be stopped."""
+"""Run an iterative SimpleITK filter so that it repeats exactly, reports its progress and can be stopped."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import SimpleITK as sitk
@@ -13,46 +14,59 @@ from hccoutcome.progress import Progress
 Result = TypeVar("Result")
 
 
-class Watch:
-    """Passes a filter's progress on; a ``Cancelled`` raised by the callback aborts the filter.
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let ITK work in one thread; the setting of the process is put back as it was.
 
-    An exception must not cross ITK's C++ frames, so it is kept and raised again when the filter has returned.
+    Threads add up metrics and histograms in the order in which they finish. That changes the last digits, and after
+    hundreds of iterations the result. A filter's own ``SetNumberOfThreads`` does not reach the objects inside it.
     """
+    before = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    try:
+        yield
+    finally:
+        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(before)
 
-    def __init__(self, process: sitk.ProcessObject, progress: Progress, message: str) -> None:
-        self._process = process
-        self._progress = progress
-        self._message = message
-        self.stopped: Cancelled | None = None
 
-    def report(self, fraction: float) -> None:
-        """Report a fraction done, and abort the filter where the callback says stop."""
-        if self.stopped is None:
+def watched(
+    process: sitk.ProcessObject, call: Callable[[], Result], iterations: int, progress: Progress, message: str
+) -> Result:
+    """Call a filter in one thread, telling its progress after each of at most so many iterations.
+
+    Args:
+        process: the filter.
+        call: runs it, e.g. ``lambda: n4.Execute(image)``.
+        iterations: most iterations that it makes.
+        progress: told the part of these that are done; may stop the work.
+        message: what to tell with it.
+
+    Raises:
+        Cancelled: the progress callback asked to stop.
+    """
+    done = 0
+    stopped: list[Cancelled] = []
+
+    def report() -> None:
+        # An exception must not cross ITK's C++ frames, so it is kept and raised again when the filter has returned.
+        nonlocal done
+        done += 1
+        if not stopped:
             try:
-                self._progress(fraction, self._message)
+                progress(min(1.0, done / iterations), message)
             except Cancelled as stop:
-                self.stopped = stop
-                self._process.Abort()
+                stopped.append(stop)
+                process.Abort()
 
-    def run(self, call: Callable[[], Result]) -> Result:
-        """Call the filter.
-
-        Raises:
-            Cancelled: the progress callback asked to stop.
-        """
-        try:
+    process.AddCommand(sitk.sitkIterationEvent, report)
+    process.SetNumberOfThreads(1)
+    try:
+        with one_thread():
             result = call()
-        except RuntimeError:
-            if self.stopped is not None:
-                raise self.stopped from None
+    except RuntimeError:
+        # Some filters answer an abort by an error.
+        if not stopped:
             raise
-        if self.stopped is not None:
-            raise self.stopped
-        return result
-
-
-def watched(process: sitk.ProcessObject, call: Callable[[], Result], progress: Progress, message: str) -> Result:
-    """Call a filter that knows the fraction it has done, e.g. ``watched(n4, lambda: n4.Execute(image), ...)``."""
-    watch = Watch(process, progress, message)
-    process.AddCommand(sitk.sitkProgressEvent, lambda: watch.report(process.GetProgress()))
-    return watch.run(call)
+    if stopped:
+        raise stopped[0]
+    return result

@@ -1,19 +1,19 @@
 """The optimisations behind a registration: rigid on a pyramid, then cubic B-splines (Rueckert et al. 1999).
 
-Everything runs in one thread: SimpleITK's threads add up the metric in the order in which they finish, which changes
-the last digits and after hundreds of iterations the result.
+Each optimisation runs in one thread (``hccoutcome.imaging.filters``), so that it repeats to the last digit.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
 import SimpleITK as sitk
 
 from hccoutcome.errors import InputError, nearest
-from hccoutcome.imaging.filters import Watch
+from hccoutcome.imaging.filters import one_thread, watched
 from hccoutcome.imaging.geometry import Geometry
 from hccoutcome.imaging.resample import resample_image, resample_mask
 from hccoutcome.progress import Progress, part
@@ -45,7 +45,7 @@ class RegistrationSettings:
     start: str = "best"
     bins: int = 32
     voxel_sizes: tuple[float, ...] = (8.0, 4.0, 2.5)
-    samples: int = 100_000
+    samples: int = 50_000
     iterations: int = 100
     meshes: tuple[float, ...] = (70.0, 40.0)
     mesh_voxels: tuple[float, ...] = (6.0, 4.0)
@@ -79,7 +79,8 @@ def find_rigid(
         method.SetOptimizerScalesFromPhysicalShift()
         method.SetInitialTransform(transform, inPlace=True)
         step = part(progress, number / len(settings.voxel_sizes), (number + 1) / len(settings.voxel_sizes))
-        _execute(method, small, small_moving, settings.iterations, step, "Registering (rigid)")
+        run = partial(method.Execute, small, small_moving)
+        watched(method, run, settings.iterations, step, "Registering (rigid)")
     return transform
 
 
@@ -111,7 +112,7 @@ def find_splines(
             numberOfIterations=settings.mesh_iterations, maximumNumberOfFunctionEvaluations=evaluations
         )
         step = part(progress, number / len(settings.meshes), (number + 1) / len(settings.meshes))
-        _execute(method, small, moved, 2 * evaluations, step, "Registering (deformable)")
+        watched(method, partial(method.Execute, small, moved), 2 * evaluations, step, "Registering (deformable)")
         transform.AddTransform(splines)
     return transform
 
@@ -120,7 +121,6 @@ def _method(
     reference: sitk.Image, within: sitk.Image | None, bins: int, samples: int, seed: int
 ) -> sitk.ImageRegistrationMethod:
     method = sitk.ImageRegistrationMethod()
-    method.SetNumberOfThreads(1)
     method.SetInterpolator(sitk.sitkLinear)
     method.SetMetricAsMattesMutualInformation(bins)
     method.SetMetricSamplingStrategy(method.RANDOM)
@@ -130,20 +130,6 @@ def _method(
     if within is not None:
         method.SetMetricFixedMask(resample_mask(within, Geometry.from_image(reference)))
     return method
-
-
-def _execute(
-    method: sitk.ImageRegistrationMethod,
-    reference: sitk.Image,
-    moving: sitk.Image,
-    iterations: int,
-    progress: Progress,
-    message: str,
-) -> sitk.Transform:
-    watch = Watch(method, progress, message)
-    done = iter(range(1, 1_000_000))
-    method.AddCommand(sitk.sitkIterationEvent, lambda: watch.report(min(1.0, next(done) / iterations)))
-    return watch.run(lambda: method.Execute(reference, moving))
 
 
 def covered(moving: sitk.Image, reference: sitk.Image, transform: sitk.Transform) -> np.ndarray:
@@ -179,4 +165,5 @@ def initial(moving: sitk.Image, reference: sitk.Image, name: str) -> sitk.Euler3
     }[name]
     # Moments weigh by intensity, which has to be positive: CT counts from air.
     raised = [image - float(sitk.GetArrayViewFromImage(image).min()) for image in (reference, moving)]
-    return sitk.Euler3DTransform(sitk.CenteredTransformInitializer(*raised, rigid, mode))
+    with one_thread():
+        return sitk.Euler3DTransform(sitk.CenteredTransformInitializer(*raised, rigid, mode))

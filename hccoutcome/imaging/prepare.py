@@ -132,9 +132,9 @@ def _own_mask(masks: Sequence[sitk.Image], image: sitk.Image) -> sitk.Image | No
     return None
 
 
-def _filled(mask: sitk.Image, region: str, voxel: Sequence[float]) -> sitk.Image:
+def _filled(mask: sitk.Image, region: str) -> sitk.Image:
     if not sitk.GetArrayViewFromImage(mask).any():
-        size = " x ".join(f"{width:g}" for width in voxel)
+        size = " x ".join(f"{width:g}" for width in mask.GetSpacing())
         raise InputError(
             f"The region '{region}' was expected to fill at least one voxel of {size} mm, found none: "
             "outline it again or choose a finer spacing."
@@ -144,38 +144,44 @@ def _filled(mask: sitk.Image, region: str, voxel: Sequence[float]) -> sitk.Image
 
 def _on_own_grids(images: Images, masks: Masks, preparation: Preparation) -> Prepared:
     """Resample each image by itself; each region stays with the images on whose grid it was outlined."""
+    fitting, notes = _fitting(images, masks)
+    if preparation.spacing is None:
+        return Prepared(dict(images), fitting, {}, notes)
+    grids = {phase: grid_with_spacing(image, preparation.spacing) for phase, image in images.items()}
+    resampled = {
+        phase: resample_image(image, grids[phase], preparation.interpolation) for phase, image in images.items()
+    }
+    carried = {
+        region: {phase: _filled(resample_mask(mask, grids[phase]), region) for phase, mask in found.items()}
+        for region, found in fitting.items()
+    }
+    return Prepared(resampled, carried, {}, notes)
+
+
+def _fitting(images: Images, masks: Masks) -> tuple[dict[str, dict[str, sitk.Image]], tuple[str, ...]]:
+    """Return by region and phase the mask outlined on that phase's grid, and a note for each that has none."""
     fitting = {
         region: {phase: own for phase, image in images.items() if (own := _own_mask(outlined, image)) is not None}
         for region, outlined in masks.items()
     }
+    for region, found in fitting.items():
+        if not found:
+            phase, image = next(iter(images.items()))
+            raise _misplaced(region, masks[region], phase, image)
     notes = [
         f"{region} was not outlined on the grid of the {phase} image, so nothing is measured there."
         for region, found in fitting.items()
         for phase in images
         if phase not in found
     ]
-    for region, found in fitting.items():
-        if not found:
-            phase, image = next(iter(images.items()))
-            found_instead = describe_difference(masks[region][0], image) if masks[region] else "no mask"
-            raise InputError(
-                f"The mask of '{region}' was expected on the grid of one of the images, found {found_instead} (mask "
-                f"against {phase} image): resample the mask onto its image."
-            )
-    if preparation.spacing is None:
-        return Prepared(dict(images), fitting, {}, tuple(notes))
-    grids = {phase: grid_with_spacing(image, preparation.spacing) for phase, image in images.items()}
-    return Prepared(
-        {phase: resample_image(image, grids[phase], preparation.interpolation) for phase, image in images.items()},
-        {
-            region: {
-                phase: _filled(resample_mask(mask, grids[phase]), region, grids[phase].spacing)
-                for phase, mask in found.items()
-            }
-            for region, found in fitting.items()
-        },
-        {},
-        tuple(notes),
+    return fitting, tuple(notes)
+
+
+def _misplaced(region: str, outlined: Sequence[sitk.Image], phase: str, image: sitk.Image) -> InputError:
+    found = f"{describe_difference(outlined[0], image)} (mask against image)" if outlined else "no mask"
+    return InputError(
+        f"The mask of '{region}' was expected on the grid of the {phase} image, found {found}: "
+        "outline it on that image, or resample the mask onto it."
     )
 
 
@@ -242,19 +248,14 @@ def _carried(
         mask = _own_mask(outlined, images[phase])
         if mask is not None:
             transform = None if phase == reference else registrations[phase].transform
-            return _filled(resample_mask(mask, grid, transform), region, grid.spacing)
-    found = describe_difference(outlined[0], images[reference]) if outlined else "no mask"
-    raise InputError(
-        f"The mask of '{region}' was expected on the grid of the {reference} image, found {found} (mask against "
-        f"image): outline '{region}' on that image."
-    )
+            return _filled(resample_mask(mask, grid, transform), region)
+    raise _misplaced(region, outlined, reference, images[reference])
 
 
 def _registered(phase: str, reference: str, found: Registration) -> str:
-    how = "by a rigid motion" if isinstance(found.transform, sitk.Euler3DTransform) else "by a deformation"
     text = (
-        f"{phase} was registered to {reference} {how}: "
-        f"mutual information {found.before:.3f} before, {found.after:.3f} after."
+        f"{phase} against {reference}: mutual information {found.before:.3f} before and {found.after:.3f} after "
+        "registration."
     )
     return f"{text} {found.note}".strip()
 

@@ -192,5 +192,5 @@ def _folding(transform: sitk.Transform, reference: sitk.Image) -> float:
     field = sitk.TransformToDisplacementField(
         transform, sitk.sitkVectorFloat64, grid.size, grid.origin, grid.spacing, grid.direction
     )
-    determinant = sitk.GetArrayViewFromImage(sitk.DisplacementFieldJacobianDeterminant(field))
+    determinant = sitk.GetArrayFromImage(sitk.DisplacementFieldJacobianDeterminant(field))
     return float((determinant <= 0).mean())

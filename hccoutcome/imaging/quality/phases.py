@@ -73,9 +73,7 @@ def _liver_median(case: Case, phase: str) -> float | None:
     image = case.images[phase]
     masks = {
         region: [
-            sitk.GetArrayViewFromImage(on_grid(m, image)) != 0
-            for m in case.masks.get(region, ())
-            if same_lattice(m, image)
+            sitk.GetArrayFromImage(on_grid(m, image)) != 0 for m in case.masks.get(region, ()) if same_lattice(m, image)
         ]
         for region in ("liver", "tumor")
     }

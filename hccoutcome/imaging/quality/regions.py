@@ -64,7 +64,7 @@ def check_tumor_in_liver(case: Case) -> list[QualityItem]:
             if not same_lattice(liver, tumor) or liver.GetSize() != tumor.GetSize():
                 continue
             inside = sitk.GetArrayViewFromImage(tumor) != 0
-            around = sitk.GetArrayViewFromImage(on_grid(liver, tumor)) != 0
+            around = sitk.GetArrayFromImage(on_grid(liver, tumor)) != 0
             if inside.any():
                 lines.append(_outside_liver(float((inside & ~around).sum() / inside.sum())))
     return lines
