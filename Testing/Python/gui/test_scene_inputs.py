@@ -130,9 +130,9 @@ def test_pictures_of_a_volume_that_was_removed_are_refused(scene, scene_case):
     from hccoutcome.scene.inputs import nodes_to_draw
 
     scene.RemoveNode(scene_case.volumes["arterial"])
-    with pytest.raises(InputError, match="is no longer in the scene: choose another and press Apply again"):
-        with nodes_to_draw(scene_case):
-            pass
+    sentence = "is no longer in the scene: choose another and press Apply again"
+    with pytest.raises(InputError, match=sentence), nodes_to_draw(scene_case):
+        pass
 
 
 def test_a_case_that_is_not_marked_as_synthetic_is_not(scene, scene_case, tmp_path):
