@@ -37,7 +37,7 @@ demo: $(VENV)/.run $(if $(filter $(DEMO)/case,$(CASE)),$(DEMO)/case/case.json)
 	$(BIN)/hcc analyse --case $(CASE) --package $(PACKAGES) --out $(DEMO)/result
 
 test: check
-	$(BIN)/python -m pytest
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest
 
 check: $(VENV)/.test
 	$(BIN)/ruff format --check .
