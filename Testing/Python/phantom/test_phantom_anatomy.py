@@ -40,6 +40,7 @@ def test_lesions_lie_wholly_inside_the_liver_of_every_patient(several: list[Case
 def test_lesions_have_the_volumes_asked_for(diameters: tuple[float, ...]) -> None:
     case = phantom_case(3, PhantomSettings(spacing=COARSE, lesion_diameters=diameters))
     found = masks(case)["tumor"]
+    assert not (found & masks(case)["portalvein"]).any()
     assert ndimage.label(found)[1] == len(diameters)
     assert found.sum() * VOXEL_ML == pytest.approx(sphere_ml(*diameters), rel=0.06)
 
