@@ -24,7 +24,8 @@ from hccoutcome.radiomics.settings import RadiomicsSettings
 
 RELATIVE = 1e-9
 ABSOLUTE = 1e-12
-ROOTS = ("_glcm_MCC", "_Elongation", "_Flatness", "_LeastAxisLength", "_MinorAxisLength")
+MEAN_ROOTS = ("_glcm_MCC", "_glcm_Imc2")
+ROOTS = (*MEAN_ROOTS, "_Elongation", "_Flatness", "_LeastAxisLength", "_MinorAxisLength")
 
 
 @dataclass(frozen=True)
@@ -130,13 +131,13 @@ def assert_same_bits(found: Handed, expected: Handed) -> None:
 def assert_same_features(found: dict[str, float], expected: dict[str, float], roots: float = 0.0) -> None:
     """Fail unless both have the same names in the same order and each value agrees to 1e-9, or to 1e-12 near zero.
 
-    MCC and the axis lengths are roots of eigenvalues, and it is the eigenvalue that both know to that precision. MCC is
-    the mean over directions of such roots: an eigenvalue of 0 that PyRadiomics knows to 1e-16 moves it by up to 1e-8.
+    MCC, Imc2 and the axis lengths are roots, and it is what stands under the root that both know to that precision. MCC
+    and Imc2 are means over directions of such roots: a 0 that PyRadiomics knows to 1e-16 moves them by up to 1e-8.
 
     Args:
         found: This engine's values.
         expected: PyRadiomics' values.
-        roots: Absolute difference of MCC to let pass, for matrices that have eigenvalues of 0.
+        roots: Absolute difference of MCC and Imc2 to let pass, for matrices where the root is one of 0.
     """
     assert list(found) == list(expected)
     wrong = {}
@@ -144,7 +145,7 @@ def assert_same_features(found: dict[str, float], expected: dict[str, float], ro
         reference = expected[name]
         power = 2 if name.endswith(ROOTS) else 1
         near = abs(value**power - reference**power) <= max(ABSOLUTE, RELATIVE * abs(reference**power))
-        near = near or (name.endswith("_glcm_MCC") and abs(value - reference) <= roots)
+        near = near or (name.endswith(MEAN_ROOTS) and abs(value - reference) <= roots)
         if not (near or (np.isnan(value) and np.isnan(reference))):
             wrong[name] = (value, reference)
     assert not wrong, f"(ours, theirs): {wrong}"
