@@ -20,6 +20,8 @@ ROUNDING = 1e-13
 FEW_LEVELS = 24
 """Up to so many levels the eigenvalues of the whole matrix take no longer."""
 MOST_STEPS = 80
+CONVERGED = 1e-8
+"""Residual of the eigenvector at which the steps end; the eigenvalue is off by its square."""
 SMALL_ENOUGH = 1e-12
 """Error of the eigenvalue that is accepted."""
 
@@ -42,47 +44,50 @@ def _q(p: NDArray[np.float64]) -> NDArray[np.float64]:
     return (p / (rows * columns + EPSILON)) @ p.transpose(0, 2, 1)
 
 
-@compiled
-def _second_eigenvalue(p):  # type: ignore[no-untyped-def]
+def _second_eigenvalue(p: NDArray[np.float64]) -> float:
     """Return the second largest eigenvalue of Q, or NaN where it is not certain."""
-    n = p.shape[0]
-    row_sum = p.sum(axis=1)
-    column_sum = p.sum(axis=0)
     rows, columns = np.nonzero(p)
-    exact = np.empty(rows.size)
-    damping = np.empty(rows.size)
-    for c in range(rows.size):
-        product = row_sum[rows[c]] * column_sum[columns[c]]
-        exact[c] = p[rows[c], columns[c]] / np.sqrt(product)
-        damping[c] = product / (product + EPSILON)
-    of_parts = _second_of_parts(p, rows, columns, damping, _part_of_each_level(rows, columns, n))
+    row_sum, column_sum = p.sum(axis=1), p.sum(axis=0)
+    product = row_sum[rows] * column_sum[columns]
+    damping = product / (product + EPSILON)
+    of_parts = _second_of_parts(p[rows, columns], rows, damping, _part_of_each_level(rows, columns, len(p)))
     if not np.isnan(of_parts):
         return of_parts
 
-    basis = np.zeros((min(n, MOST_STEPS) + 2, n))
+    exact = p[rows, columns] / np.sqrt(product)
+    level = np.arange(len(p))
+    basis = np.zeros((min(len(p), MOST_STEPS) + 2, len(p)))
     basis[0] = np.sqrt(row_sum)
-    for i in range(n):  # starts near the slowest change over the levels, with something of everything
-        basis[1, i] = basis[0, i] * (i - 0.5 * n) + 0.01 * np.sin(1.0 + i * i)
+    # Starts near the slowest change over the levels, with something of everything.
+    basis[1] = basis[0] * (level - level.mean()) + 0.01 * np.sin(1.0 + level**2)
+    diagonal, beside = np.zeros(len(basis)), np.zeros(len(basis))
     _make_orthonormal(basis, 1)
-    diagonal = np.zeros(basis.shape[0])
-    beside = np.zeros(basis.shape[0])
-    for step in range(1, basis.shape[0] - 1):
-        image = _times(rows, columns, exact, exact, basis[step])
-        diagonal[step] = _dot(image, basis[step])
-        basis[step + 1] = image
-        beside[step] = _make_orthonormal(basis, step + 1)
-        if step % 8 == 0 or beside[step] < ROUNDING or step == basis.shape[0] - 2:
-            third_value, weights = _top_of_tridiagonal(diagonal[1 : step + 1], beside[1:step])
-            if beside[step] * abs(weights[-1]) < 1e-8:
-                vector = np.zeros(n)
-                for k in range(step):
-                    vector += weights[k] * basis[k + 1]
-                return _with_epsilon(rows, columns, exact, exact * damping, vector, third_value)
+    for stop in range(8, len(basis) - 1, 8):
+        last = _lanczos(rows, columns, exact, basis, diagonal, beside, stop - 7, stop)
+        inner = beside[1:last]
+        values, vectors = np.linalg.eigh(np.diag(diagonal[1 : last + 1]) + np.diag(inner, 1) + np.diag(inner, -1))
+        if beside[last] * abs(vectors[-1, -1]) < CONVERGED:
+            vector = vectors[:, -1] @ basis[1 : last + 1]
+            third = values[-2] if last > 1 else 0.0
+            return float(_with_epsilon(rows, columns, exact, exact * damping, vector, third))
     return np.nan
 
 
 @compiled
-def _with_epsilon(rows, columns, exact, damped, vector, third_value):  # type: ignore[no-untyped-def]
+def _lanczos(rows, columns, exact, basis, diagonal, beside, start, stop):
+    """Take the steps from ``start`` to ``stop``; return the last taken, earlier where nothing new is left."""
+    for step in range(start, stop + 1):
+        image = _times(rows, columns, exact, exact, basis[step])
+        diagonal[step] = _dot(image, basis[step])
+        basis[step + 1] = image
+        beside[step] = _make_orthonormal(basis, step + 1)
+        if beside[step] < ROUNDING:
+            return step
+    return stop
+
+
+@compiled
+def _with_epsilon(rows, columns, exact, damped, vector, third_value):
     """Return the eigenvalue of Q beside a vector of A A^T, or NaN where what lies outside it may matter."""
     right = _times(rows, columns, damped, exact, vector)
     left = _times(rows, columns, exact, damped, vector)
@@ -94,7 +99,7 @@ def _with_epsilon(rows, columns, exact, damped, vector, third_value):  # type: i
 
 
 @compiled
-def _part_of_each_level(rows, columns, n):  # type: ignore[no-untyped-def]
+def _part_of_each_level(rows, columns, n):
     """Return for each level its part: rows and columns joined by cells, named by the smallest of 0..2n-1 in it."""
     part = np.arange(2 * n)
     for c in range(rows.size):
@@ -109,23 +114,21 @@ def _part_of_each_level(rows, columns, n):  # type: ignore[no-untyped-def]
     return part[:n]
 
 
-@compiled
-def _second_of_parts(p, rows, columns, damping, part):  # type: ignore[no-untyped-def]
+def _second_of_parts(
+    p: NDArray[np.float64], rows: NDArray[np.int64], damping: NDArray[np.float64], part: NDArray[np.int64]
+) -> float:
     """Return the second largest mean of the damping by epsilon over the parts of p, or NaN if p is all one part.
 
     Without the epsilon each part has an eigenvalue of 1, with the vector sqrt(px) on its levels.
     """
-    weight = np.zeros(p.shape[0])
-    damped = np.zeros(p.shape[0])
-    for c in range(rows.size):
-        weight[part[rows[c]]] += p[rows[c], columns[c]]
-        damped[part[rows[c]]] += p[rows[c], columns[c]] * damping[c]
+    weight = np.bincount(part[rows], p)
+    damped = np.bincount(part[rows], p * damping)
     used = weight > 0
-    return np.sort(damped[used] / weight[used])[-2] if used.sum() > 1 else np.nan
+    return float(np.sort(damped[used] / weight[used])[-2]) if used.sum() > 1 else np.nan
 
 
 @compiled
-def _times(rows, columns, outer, inner, vector):  # type: ignore[no-untyped-def]
+def _times(rows, columns, outer, inner, vector):
     """Return outer (inner^T vector), both matrices given by their cells."""
     between = np.zeros(vector.size)
     for c in range(rows.size):
@@ -137,12 +140,12 @@ def _times(rows, columns, outer, inner, vector):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _dot(a, b):  # type: ignore[no-untyped-def]
+def _dot(a, b):
     return (a * b).sum()
 
 
 @compiled
-def _make_orthonormal(basis, last):  # type: ignore[no-untyped-def]
+def _make_orthonormal(basis, last):
     """Make vector ``last`` orthogonal to those before it and of length 1; return its length before that."""
     vector = basis[last]
     for _ in range(2):
@@ -152,16 +155,3 @@ def _make_orthonormal(basis, last):  # type: ignore[no-untyped-def]
     if length > 0:
         vector /= length
     return length
-
-
-@compiled
-def _top_of_tridiagonal(diagonal, beside):  # type: ignore[no-untyped-def]
-    """Return the second largest eigenvalue of a symmetric tridiagonal matrix, and the vector of the largest."""
-    size = diagonal.size
-    matrix = np.zeros((size, size))
-    for k in range(size):
-        matrix[k, k] = diagonal[k]
-        if k + 1 < size:
-            matrix[k, k + 1] = matrix[k + 1, k] = beside[k]
-    values, vectors = np.linalg.eigh(matrix)
-    return values[-2] if size > 1 else 0.0, vectors[:, -1].copy()

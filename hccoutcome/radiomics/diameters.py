@@ -40,7 +40,7 @@ def outline_diameter(mask: NDArray[np.bool_], spacing: NDArray[np.float64]) -> f
 
 
 @compiled
-def _hulls_of_planes(mask):  # type: ignore[no-untyped-def]
+def _hulls_of_planes(mask):
     """Return the hull vertices of every plane across the first axis, doubled coordinates, ordered by plane."""
     corners = np.empty((4 * mask.shape[0] * 2 * mask.shape[1], 3), np.int32)
     found = 0
@@ -51,7 +51,7 @@ def _hulls_of_planes(mask):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _rows_of_slice(mask):  # type: ignore[no-untyped-def]
+def _rows_of_slice(mask):
     """Return (row, leftmost, rightmost) of each row of vertices within a slice, doubled coordinates."""
     rows = np.empty((2 * mask.shape[0], 3), np.int64)
     found = 0
@@ -68,7 +68,7 @@ def _rows_of_slice(mask):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _rows_between(below, above):  # type: ignore[no-untyped-def]
+def _rows_between(below, above):
     """Return (row, leftmost, rightmost) of each row of vertices between two slices, doubled coordinates."""
     rows = np.empty((below.shape[0], 3), np.int64)
     found = 0
@@ -81,7 +81,7 @@ def _rows_between(below, above):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _ends(row, other):  # type: ignore[no-untyped-def]
+def _ends(row, other):
     """Return the first and the last place where two rows differ; the first is the greater where they do not."""
     first = 0
     last = row.size - 1
@@ -93,7 +93,7 @@ def _ends(row, other):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _hull(rows, plane, corners, found):  # type: ignore[no-untyped-def]
+def _hull(rows, plane, corners, found):
     """Append the strict vertices of the convex hull of the rows' ends to ``corners``; return their new number."""
     for side in (1, 2):
         start = found
@@ -114,7 +114,7 @@ def _hull(rows, plane, corners, found):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _largest_in_planes(corners, spacing):  # type: ignore[no-untyped-def]
+def _largest_in_planes(corners, spacing):
     """Return the largest distance between two corners of the same plane; ``corners`` are ordered by plane."""
     best = 0.0
     start = 0
@@ -128,7 +128,7 @@ def _largest_in_planes(corners, spacing):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _largest(points):  # type: ignore[no-untyped-def]
+def _largest(points):
     """Return the largest distance between two of the points, shape (n, 3)."""
     best = 0.0
     for i in range(points.shape[0]):

@@ -85,7 +85,7 @@ def _mean_powers(x: NDArray[np.float64], mean: float, shift: float) -> NDArray[n
 
 
 @compiled
-def _sum_powers(x, mean, shift, blocks):  # type: ignore[no-untyped-def]
+def _sum_powers(x, mean, shift, blocks):
     for b in range(blocks.shape[1]):
         energy = deviation = second = third = fourth = 0.0
         for value in x[b * BLOCK : (b + 1) * BLOCK]:

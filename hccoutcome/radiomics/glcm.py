@@ -121,7 +121,7 @@ def _formulas(p: NDArray[np.float64], levels: NDArray[np.float64]) -> dict[str, 
 
 
 @compiled
-def _accumulate(p, levels, margins, sums, by_sum, by_difference):  # type: ignore[no-untyped-def]
+def _accumulate(p, levels, margins, sums, by_sum, by_difference):
     """Fill what the formulas need in two passes over the cells of ``p`` that are not empty.
 
     ``sums`` takes of each matrix: energy, entropy, largest cell, mean of ij, entropy against the margins, covariance.

@@ -13,11 +13,11 @@ import numpy as np
 COUNT_SHIFT = 40
 """A neighbour sum holds the sum of levels in its low bits and the number of neighbours from this bit up."""
 
-compiled = numba.njit(cache=True, nogil=True)
+compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 
 @compiled
-def count_pairs(codes, rows, offsets, table):  # type: ignore[no-untyped-def]
+def count_pairs(codes, rows, offsets, table):
     """Add every ordered pair (voxel, voxel + offset) to ``table``, uint32, shape (offsets, n + 1, n + 1).
 
     Row or column 0 collects neighbours outside the region, which saves a branch; the caller leaves it out.
@@ -36,7 +36,7 @@ def count_pairs(codes, rows, offsets, table):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def mark_equal_neighbours(codes, rows, offsets, ahead, behind):  # type: ignore[no-untyped-def]
+def mark_equal_neighbours(codes, rows, offsets, ahead, behind):
     """Set bit a of ``ahead`` (``behind``), uint16, where the neighbour at +offset a (-offset a) has the same level."""
     for r in range(rows.shape[0]):
         lo = rows[r, 0]
@@ -55,7 +55,7 @@ def mark_equal_neighbours(codes, rows, offsets, ahead, behind):  # type: ignore[
 
 
 @compiled
-def count_equal(codes, rows, ahead, behind, bits_set, table):  # type: ignore[no-untyped-def]
+def count_equal(codes, rows, ahead, behind, bits_set, table):
     """Add each voxel to ``table`` (n + 1, dependences), by its level and its number of equal neighbours."""
     for r in range(rows.shape[0]):
         for p in range(rows[r, 0], rows[r, 1]):
@@ -64,7 +64,7 @@ def count_equal(codes, rows, ahead, behind, bits_set, table):  # type: ignore[no
 
 
 @compiled
-def count_close(codes, rows, offsets, levels, largest_difference, table):  # type: ignore[no-untyped-def]
+def count_close(codes, rows, offsets, levels, largest_difference, table):
     """Add each voxel to ``table`` (n + 1, dependences), by its level and its number of neighbours of a close level."""
     for r in range(rows.shape[0]):
         for p in range(rows[r, 0], rows[r, 1]):
@@ -79,7 +79,7 @@ def count_close(codes, rows, offsets, levels, largest_difference, table):  # typ
 
 
 @compiled
-def sum_differences(codes, rows, offsets, packed, levels, differences):  # type: ignore[no-untyped-def]
+def sum_differences(codes, rows, offsets, packed, levels, differences):
     """Add |level - mean level of the neighbours| of each voxel to ``differences`` (n + 1,); lone voxels add nothing.
 
     ``packed`` is int64: a voxel's level in the low bits and one neighbour from bit ``COUNT_SHIFT`` up.
@@ -105,7 +105,7 @@ def sum_differences(codes, rows, offsets, packed, levels, differences):  # type:
 
 
 @compiled
-def count_runs(codes, rows, offsets, ahead, behind, table):  # type: ignore[no-untyped-def]
+def count_runs(codes, rows, offsets, ahead, behind, table):
     """Add each straight run of two or more equal voxels to ``table`` (directions, n, lengths) at length - 1.
 
     A run along direction a starts where the next voxel is equal and the one before is not. All runs of a direction
@@ -137,7 +137,7 @@ def count_runs(codes, rows, offsets, ahead, behind, table):  # type: ignore[no-u
 
 
 @compiled
-def _root(parent, p):  # type: ignore[no-untyped-def]
+def _root(parent, p):
     while parent[p] != p:
         parent[p] = parent[parent[p]]
         p = parent[p]
@@ -145,7 +145,7 @@ def _root(parent, p):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _join(parent, p, marks, offsets, first, covered):  # type: ignore[no-untyped-def]
+def _join(parent, p, marks, offsets, first, covered):
     """Join voxel p to its equal neighbours behind it; a root is the first voxel of its zone."""
     top = p
     while marks:
@@ -158,7 +158,7 @@ def _join(parent, p, marks, offsets, first, covered):  # type: ignore[no-untyped
 
 
 @compiled
-def find_zones(codes, rows, offsets, behind, first, covered, zone_code, zone_size):  # type: ignore[no-untyped-def]
+def find_zones(codes, rows, offsets, behind, first, covered, zone_code, zone_size):
     """Write the code and the size of each connected zone of equal voxels; return the number of zones.
 
     Each voxel is joined to its equal neighbours behind it. ``first`` names for each 13-bit mask the neighbour to join

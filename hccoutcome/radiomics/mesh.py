@@ -104,7 +104,7 @@ def perimeter_and_surface(mask: NDArray[np.bool_], spacing_yx: NDArray[np.float6
 
 
 @compiled
-def _count_cubes(mask, tally):  # type: ignore[no-untyped-def]
+def _count_cubes(mask, tally):
     """Add to ``tally`` (256, 4) for each cube with voxels on both sides: 1, and its origin in voxels (z, y, x)."""
     for z in range(mask.shape[0] - 1):
         for y in range(mask.shape[1] - 1):

@@ -32,7 +32,7 @@ from hccoutcome.radiomics.kernels import compiled
 
 
 @compiled
-def first_order_of_boxes(codes, values, centres, reach, levels, shift, voxel_volume, out):  # type: ignore[no-untyped-def]
+def first_order_of_boxes(codes, values, centres, reach, levels, shift, voxel_volume, out):
     """Write the statistics of the box around each centre to ``out`` (19, centres).
 
     ``values`` are the grey values on the flat grid of ``codes``; only those with a code count.
@@ -41,7 +41,7 @@ def first_order_of_boxes(codes, values, centres, reach, levels, shift, voxel_vol
     counts = np.zeros(levels.size)
     for c in range(centres.size):
         found = 0
-        low, high = levels.size, 0
+        low, high = np.int64(levels.size), np.int64(0)
         for k in range(reach.size):
             p = centres[c] + reach[k]
             code = np.int64(codes[p])
@@ -49,21 +49,21 @@ def first_order_of_boxes(codes, values, centres, reach, levels, shift, voxel_vol
                 box[found] = values[p]
                 found += 1
                 counts[code] += 1
-                low = min(low, code)
-                high = max(high, code)
+                low = np.int64(min(low, code))
+                high = np.int64(max(high, code))
         _statistics(np.sort(box[:found]), shift, voxel_volume, out[:, c])
         entropy = uniformity = 0.0
-        for code in range(low, high + 1):
-            p = counts[code] / found
-            entropy -= p * np.log2(p + EPSILON)
-            uniformity += p * p
-            counts[code] = 0
+        for level in range(low, high + 1):
+            share = counts[level] / found
+            entropy -= share * np.log2(share + EPSILON)
+            uniformity += share * share
+            counts[level] = 0
         out[ENTROPY, c] = entropy
         out[UNIFORMITY, c] = uniformity
 
 
 @compiled
-def _statistics(x, shift, voxel_volume, out):  # type: ignore[no-untyped-def]
+def _statistics(x, shift, voxel_volume, out):
     mean = x[0] if x[0] == x[-1] else x.mean()
     deviation = second = third = fourth = energy = 0.0
     for value in x:
@@ -95,7 +95,7 @@ def _statistics(x, shift, voxel_volume, out):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _percentile(x, part):  # type: ignore[no-untyped-def]
+def _percentile(x, part):
     rank = (x.size - 1) * part
     below = int(rank)
     rest = rank - below
@@ -104,7 +104,7 @@ def _percentile(x, part):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _robust_deviation(x, p10, p90):  # type: ignore[no-untyped-def]
+def _robust_deviation(x, p10, p90):
     """Return the mean absolute deviation of the values from p10 to p90, NaN where there is none."""
     total, found = 0.0, 0
     for value in x:

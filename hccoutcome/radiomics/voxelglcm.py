@@ -7,6 +7,7 @@ import numpy as np
 from hccoutcome.radiomics.correlation import EPSILON, ROUNDING
 from hccoutcome.radiomics.features import GLCM
 from hccoutcome.radiomics.kernels import compiled
+from hccoutcome.radiomics.symmetric import largest_eigenvalue
 
 (
     AUTOCORRELATION,
@@ -37,7 +38,7 @@ from hccoutcome.radiomics.kernels import compiled
 
 
 @compiled
-def glcm_of_boxes(codes, centres, reach, inner, block_size, offsets, levels, symmetrical, weights, with_mcc, out):  # type: ignore[no-untyped-def]
+def glcm_of_boxes(codes, centres, reach, inner, block_size, offsets, levels, symmetrical, weights, with_mcc, out):
     """Write the features of the box around each centre to ``out``, shape (features, centres), NaN without any pair.
 
     Args:
@@ -62,25 +63,32 @@ def glcm_of_boxes(codes, centres, reach, inner, block_size, offsets, levels, sym
     by_sum = np.zeros(2 * int(levels[-1]) + 1)
     by_difference = np.zeros(int(levels[-1]) + 1)
     values = np.zeros(out.shape[0])
+    mean = np.zeros(out.shape[0])
+    work = np.zeros((3, n + 2, n + 2) if with_mcc else (3, 1, 1))
+    closeness = _closeness(int(levels[-1]))
+    logarithms = np.log2(np.maximum(np.arange(0 if weights.size else 2 * inner.size + 1), 1))
     for c in range(centres.size):
         for k in range(inner.size):
             block[inner[k]] = codes[centres[c] + reach[k]]
-        out[:, c] = 0.0
+        mean[:] = 0.0
         used = 0
         found = 0
         for a in range(offsets.size):
             weight = weights[a] if weights.size else 1.0
             found = _count(block, inner, offsets[a], symmetrical, weight, matrix, cells, found)
             if found and (not weights.size or a == offsets.size - 1):
-                _features(matrix, cells[:found], levels, margins, by_sum, by_difference, with_mcc, values)
-                out[:, c] += values
+                _features(
+                    matrix, cells[:found], levels, margins, by_sum, by_difference, work, logarithms, closeness, values
+                )
+                for f in range(values.size):
+                    mean[f] += values[f]
                 used += 1
                 found = 0
-        out[:, c] *= 1.0 / used if used else np.nan
+        out[:, c] = mean / used  # NaN without any pair
 
 
 @compiled
-def _count(block, inner, offset, symmetrical, weight, matrix, cells, found):  # type: ignore[no-untyped-def]
+def _count(block, inner, offset, symmetrical, weight, matrix, cells, found):
     """Add the pairs along one direction to ``matrix`` and list its new cells; return how many there are now."""
     for k in range(inner.size):
         i = block[inner[k]]
@@ -99,63 +107,84 @@ def _count(block, inner, offset, symmetrical, weight, matrix, cells, found):  # 
 
 
 @compiled
-def _features(matrix, cells, levels, margins, by_sum, by_difference, with_mcc, values):  # type: ignore[no-untyped-def]
-    """Write all features of the matrix with these cells to ``values``, and empty the matrix and the sums."""
+def _log2(count, logarithms):
+    """Return the logarithm of a count, read from the table where counts are whole."""
+    return logarithms[int(count)] if logarithms.size else np.log2(count)
+
+
+@compiled
+def _features(matrix, cells, levels, margins, by_sum, by_difference, work, logarithms, closeness, values):
+    """Write all features of the matrix with these cells to ``values``, and empty the matrix and the sums.
+
+    Everything is counted, and divided by the number of pairs at the end. PyRadiomics' epsilon inside the logarithms
+    changes an entropy by less than 1e-14 here, where no probability is below 1e-4.
+    """
     values[:] = 0.0
     total = 0.0
     low = high = cells[0, 0]
     for c in range(cells.shape[0]):
         i, j = cells[c]
-        total += matrix[i, j]
+        count = matrix[i, j]
         low = min(low, i, j)
         high = max(high, i, j)
-    for c in range(cells.shape[0]):
-        i, j = cells[c]
-        matrix[i, j] /= total
-        p = matrix[i, j]
-        margins[0, i] += p
-        margins[1, j] += p
-        by_sum[int(levels[i] + levels[j])] += p
-        by_difference[int(abs(levels[i] - levels[j]))] += p
-        values[AUTOCORRELATION] += p * (levels[i] * levels[j])
-        values[ENERGY] += p * p
-        values[ENTROPY] -= p * np.log2(p + EPSILON)
-        values[MAXIMUM] = max(values[MAXIMUM], p)
-    mean_x = mean_y = 0.0
-    for i in range(low, high + 1):
-        mean_x += margins[0, i] * levels[i]
-        mean_y += margins[1, i] * levels[i]
-    _correlate(matrix, cells, levels, margins[:, low : high + 1], levels[low : high + 1], mean_x, mean_y, values)
-    if with_mcc:
-        values[MCC] = _second_value(matrix[low : high + 1, low : high + 1], margins[:, low : high + 1], levels.size > 2)
-    _sums(by_sum[int(2 * levels[low]) : int(2 * levels[high]) + 1], 2 * levels[low], mean_x + mean_y, values)
-    _differences(by_difference[: int(levels[high] - levels[low]) + 1], levels[-1], values)
+        total += count
+        margins[0, i] += count
+        margins[1, j] += count
+        by_sum[int(levels[i] + levels[j])] += count
+        by_difference[int(abs(levels[i] - levels[j]))] += count
+        values[AUTOCORRELATION] += count * (levels[i] * levels[j])
+        values[ENERGY] += count * count
+        values[ENTROPY] += count * _log2(count, logarithms)
+        values[MAXIMUM] = max(values[MAXIMUM], count)
+    values[AUTOCORRELATION] /= total
+    values[ENERGY] /= total * total
+    values[ENTROPY] = _log2(total, logarithms) - values[ENTROPY] / total
+    values[MAXIMUM] /= total
+    own = margins[:, low : high + 1]
+    own_levels = levels[low : high + 1]
+    sums = by_sum[int(2 * levels[low]) : int(2 * levels[high]) + 1]
+    differences = by_difference[: int(levels[high] - levels[low]) + 1]
+    _correlate(matrix, cells, levels, own, own_levels, total, logarithms, values)
+    if work.shape[1] > 1:
+        square = matrix[low : high + 1, low : high + 1]
+        values[MCC] = _second_value(square, own, total, work, levels.size > 2)
+    _sums(sums, 2 * levels[low], total, logarithms, values)
+    _differences(differences, closeness, total, logarithms, values)
     for c in range(cells.shape[0]):
         matrix[cells[c, 0], cells[c, 1]] = 0.0
-    margins[:, low : high + 1] = 0.0
-    by_sum[int(2 * levels[low]) : int(2 * levels[high]) + 1] = 0.0
-    by_difference[: int(levels[high] - levels[low]) + 1] = 0.0
+    own[:] = 0.0
+    sums[:] = 0.0
+    differences[:] = 0.0
 
 
 @compiled
-def _correlate(matrix, cells, levels, margins, own_levels, mean_x, mean_y, values):  # type: ignore[no-untyped-def]
+def _correlate(matrix, cells, levels, margins, own_levels, total, logarithms, values):
     """Add what relates the two levels of a pair: means, variance, correlation and shared information."""
-    variance_x = variance_y = entropy_x = entropy_y = covariance = 0.0
+    mean_x = mean_y = entropy_x = entropy_y = 0.0
+    for k in range(own_levels.size):
+        mean_x += margins[0, k] * own_levels[k]
+        mean_y += margins[1, k] * own_levels[k]
+        if margins[0, k] > 0:
+            entropy_x += margins[0, k] * _log2(margins[0, k], logarithms)
+        if margins[1, k] > 0:
+            entropy_y += margins[1, k] * _log2(margins[1, k], logarithms)
+    mean_x /= total
+    mean_y /= total
+    entropy_x = _log2(total, logarithms) - entropy_x / total
+    entropy_y = _log2(total, logarithms) - entropy_y / total
+    variance_x = variance_y = covariance = 0.0
     for k in range(own_levels.size):
         variance_x += margins[0, k] * (own_levels[k] - mean_x) ** 2
         variance_y += margins[1, k] * (own_levels[k] - mean_y) ** 2
-        if margins[0, k] > 0:
-            entropy_x -= margins[0, k] * np.log2(margins[0, k])
-        if margins[1, k] > 0:
-            entropy_y -= margins[1, k] * np.log2(margins[1, k])
     for c in range(cells.shape[0]):
         i, j = cells[c]
         covariance += matrix[i, j] * (levels[i] - mean_x) * (levels[j] - mean_y)
     values[JOINT_AVERAGE] = mean_x
-    values[SUM_SQUARES] = variance_x
-    deviations = np.sqrt(variance_x) * np.sqrt(variance_y)
-    flat = min(variance_x, variance_y) <= (ROUNDING * levels[-1]) ** 2
-    values[CORRELATION] = 1.0 if flat else covariance / (deviations + EPSILON)
+    values[SUM_AVERAGE] = mean_x + mean_y
+    values[SUM_SQUARES] = variance_x / total
+    flat = min(variance_x, variance_y) <= (ROUNDING * levels[-1]) ** 2 * total
+    deviations = np.sqrt(variance_x / total) * np.sqrt(variance_y / total)
+    values[CORRELATION] = 1.0 if flat else covariance / total / (deviations + EPSILON)
     shared = entropy_x + entropy_y - values[ENTROPY]
     largest = max(entropy_x, entropy_y)
     values[IMC1] = -shared / largest if largest > ROUNDING else 0.0
@@ -163,109 +192,103 @@ def _correlate(matrix, cells, levels, margins, own_levels, mean_x, mean_y, value
 
 
 @compiled
-def _sums(by_sum, first, centre, values):  # type: ignore[no-untyped-def]
+def _sums(by_sum, first, total, logarithms, values):
+    """Add what depends on the sum of the two levels."""
+    entropy = tendency = shade = prominence = 0.0
     for k in range(by_sum.size):
-        p = by_sum[k]
-        if p > 0:
-            away = first + k - centre
-            values[SUM_AVERAGE] += p * (first + k)
-            values[SUM_ENTROPY] -= p * np.log2(p + EPSILON)
-            values[TENDENCY] += p * away**2
-            values[SHADE] += p * away**3
-            values[PROMINENCE] += p * away**4
+        count = by_sum[k]
+        if count > 0:
+            away = first + k - values[SUM_AVERAGE]
+            entropy += count * _log2(count, logarithms)
+            tendency += count * away * away
+            shade += count * away * away * away
+            prominence += count * (away * away) * (away * away)
+    values[SUM_ENTROPY] = _log2(total, logarithms) - entropy / total
+    values[TENDENCY] = tendency / total
+    values[SHADE] = shade / total
+    values[PROMINENCE] = prominence / total
 
 
 @compiled
-def _differences(by_difference, most, values):  # type: ignore[no-untyped-def]
-    for k in range(by_difference.size):
-        p = by_difference[k]
-        if p > 0:
-            values[DIFFERENCE_AVERAGE] += p * k
-            values[CONTRAST] += p * k * k
-            values[DIFFERENCE_ENTROPY] -= p * np.log2(p + EPSILON)
-            values[ID] += p / (1 + k)
-            values[IDM] += p / (1 + k * k)
-            values[IDN] += p / (1 + k / most)
-            values[IDMN] += p / (1 + k * k / most**2)
-            if k:
-                values[INVERSE_VARIANCE] += p / (k * k)
-    for k in range(by_difference.size):
-        values[DIFFERENCE_VARIANCE] += by_difference[k] * (k - values[DIFFERENCE_AVERAGE]) ** 2
+def _closeness(most):
+    """Return the weights of a difference k in Id, Idm, Idn, Idmn and InverseVariance, shape (5, most)."""
+    weights = np.zeros((5, most))
+    for k in range(most):
+        weights[0, k] = 1 / (1 + k)
+        weights[1, k] = 1 / (1 + k * k)
+        weights[2, k] = 1 / (1 + k / most)
+        weights[3, k] = 1 / (1 + (k * k) / (most * most))
+        weights[4, k] = 1 / (k * k) if k else 0.0
+    return weights
 
 
 @compiled
-def _second_value(matrix, margins, several_levels):  # type: ignore[no-untyped-def]
+def _differences(by_difference, closeness, total, logarithms, values):
+    """Add what depends on the difference of the two levels."""
+    entropy = mean = square = id_ = idm = idn = idmn = inverse = 0.0
+    for k in range(by_difference.size):
+        count = by_difference[k]
+        if count > 0:
+            entropy += count * _log2(count, logarithms)
+            mean += count * k
+            square += count * (k * k)
+            id_ += count * closeness[0, k]
+            idm += count * closeness[1, k]
+            idn += count * closeness[2, k]
+            idmn += count * closeness[3, k]
+            inverse += count * closeness[4, k]
+    mean /= total
+    variance = 0.0
+    for k in range(by_difference.size):
+        variance += by_difference[k] * ((k - mean) * (k - mean))
+    values[DIFFERENCE_ENTROPY] = _log2(total, logarithms) - entropy / total
+    values[DIFFERENCE_AVERAGE] = mean
+    values[DIFFERENCE_VARIANCE] = variance / total
+    values[CONTRAST] = square / total
+    values[ID] = id_ / total
+    values[IDM] = idm / total
+    values[IDN] = idn / total
+    values[IDMN] = idmn / total
+    values[INVERSE_VARIANCE] = inverse / total
+
+
+@compiled
+def _second_value(matrix, margins, total, work, several_levels):
     """Return the maximal correlation coefficient; 1 by convention where the whole region has a single level."""
     if not several_levels:
         return 1.0
-    rows = np.flatnonzero(margins[0])
-    columns = np.flatnonzero(margins[1])
-    size = min(rows.size, columns.size)
-    if size < 2:
+    scaled, gram, roots = work[0], work[1], work[2]
+    rows, columns = _scale(matrix, margins, total, scaled, roots)
+    if min(rows, columns) < 2:
         return 0.0
-    scaled = np.empty((rows.size, columns.size))
-    for i in range(rows.size):
-        for j in range(columns.size):
-            p = matrix[rows[i], columns[j]]
-            scaled[i, j] = p / np.sqrt(margins[0, rows[i]] * margins[1, columns[j]]) - np.sqrt(
-                margins[0, rows[i]] * margins[1, columns[j]]
-            )
-    return np.sqrt(_largest_eigenvalue(_gram(scaled)))
-
-
-@compiled
-def _gram(a):  # type: ignore[no-untyped-def]
-    result = np.zeros((a.shape[0], a.shape[0]))
-    for i in range(a.shape[0]):
+    for i in range(rows):
         for j in range(i + 1):
             total = 0.0
-            for k in range(a.shape[1]):
-                total += a[i, k] * a[j, k]
-            result[i, j] = result[j, i] = total
-    return result
+            for k in range(columns):
+                total += scaled[i, k] * scaled[j, k]
+            gram[i, j] = gram[j, i] = total
+    return np.sqrt(largest_eigenvalue(gram[:rows, :rows], roots[0], roots[1]))
 
 
 @compiled
-def _largest_eigenvalue(m):  # type: ignore[no-untyped-def]
-    """Return the largest eigenvalue of a small symmetric matrix by Jacobi rotations, 0 where it is rounding."""
-    n = m.shape[0]
-    scale = 0.0
-    for i in range(n):
-        scale += m[i, i]
-    if scale < ROUNDING:
-        return 0.0
-    for _ in range(30):
-        if _beside_diagonal(m) < (1e-14 * scale) ** 2:
-            break
-        for i in range(1, n):
-            for j in range(i):
-                if m[i, j] != 0.0:
-                    _rotate(m, i, j)
-    best = 0.0
-    for i in range(n):
-        best = max(best, m[i, i])
-    return best if best > ROUNDING else 0.0
+def _scale(matrix, margins, total, scaled, roots):
+    """Write p / sqrt(px py) - sqrt(px py) of the rows and columns that are not empty; return how many there are.
 
-
-@compiled
-def _beside_diagonal(m):  # type: ignore[no-untyped-def]
-    total = 0.0
-    for i in range(m.shape[0]):
-        for j in range(i):
-            total += m[i, j] * m[i, j]
-    return total
-
-
-@compiled
-def _rotate(m, i, j):  # type: ignore[no-untyped-def]
-    """Make m[i, j] zero by a rotation in the plane of i and j."""
-    slope = (m[j, j] - m[i, i]) / (2 * m[i, j])
-    tangent = (1.0 if slope >= 0 else -1.0) / (abs(slope) + np.sqrt(slope * slope + 1))
-    cosine = 1 / np.sqrt(tangent * tangent + 1)
-    sine = tangent * cosine
-    for k in range(m.shape[0]):
-        first, second = m[i, k], m[j, k]
-        m[i, k], m[j, k] = cosine * first - sine * second, sine * first + cosine * second
-    for k in range(m.shape[0]):
-        first, second = m[k, i], m[k, j]
-        m[k, i], m[k, j] = cosine * first - sine * second, sine * first + cosine * second
+    The difference takes away the eigenvalue 1 of the vector sqrt(px).
+    """
+    rows = columns = 0
+    for j in range(margins.shape[1]):
+        if margins[1, j] > 0:
+            roots[1, columns] = np.sqrt(margins[1, j])
+            columns += 1
+    for i in range(margins.shape[1]):
+        if margins[0, i] > 0:
+            root = np.sqrt(margins[0, i])
+            column = 0
+            for j in range(margins.shape[1]):
+                if margins[1, j] > 0:
+                    both = root * roots[1, column]
+                    scaled[rows, column] = matrix[i, j] / both - both / total
+                    column += 1
+            rows += 1
+    return rows, columns

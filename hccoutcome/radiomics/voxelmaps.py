@@ -4,6 +4,8 @@ Texture and first-order features, by PyRadiomics' voxel-based definitions. Where
 
 * JointAverage is NaN in PyRadiomics wherever some direction of a box holds no pair, and MCC fails for the whole batch;
   here both are means over the directions that hold pairs, as all other features are.
+* A box without any pair or run is NaN throughout; PyRadiomics gives 0 for InverseVariance, RunEntropy and RunVariance
+  where it happens to sum over no cell at all.
 * What is left to rounding in whole regions (see ``glcm``, ``firstorder``) is so in boxes too, and more often.
 
 Working memory is a few kilobytes a thread; only the values themselves, one float64 a voxel and feature, are kept.

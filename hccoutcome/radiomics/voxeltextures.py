@@ -29,7 +29,7 @@ EMPHASIS = (
 
 
 @compiled
-def _fill(block, codes, centre, reach, inner):  # type: ignore[no-untyped-def]
+def _fill(block, codes, centre, reach, inner):
     """Copy the box around a centre into the block; return the lowest and the highest code in it."""
     low, high = np.int64(1 << 40), np.int64(0)
     for k in range(inner.size):
@@ -42,7 +42,7 @@ def _fill(block, codes, centre, reach, inner):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def gldm_of_boxes(codes, centres, reach, inner, block_size, offsets, levels, largest_difference, out):  # type: ignore[no-untyped-def]
+def gldm_of_boxes(codes, centres, reach, inner, block_size, offsets, levels, largest_difference, out):
     """Write the statistics of the dependences in the box around each centre to ``out`` (16, centres)."""
     block = np.zeros(block_size, np.int64)
     table = np.zeros((levels.size, 2 * offsets.size + 2))
@@ -55,7 +55,9 @@ def gldm_of_boxes(codes, centres, reach, inner, block_size, offsets, levels, lar
                 size = 1
                 for a in range(offsets.size):
                     for other in (block[p + offsets[a]], block[p - offsets[a]]):
-                        if other and abs(levels[other] - levels[block[p]]) <= largest_difference:
+                        if other == block[p] or (
+                            largest_difference and other and abs(levels[other] - levels[block[p]]) <= largest_difference
+                        ):
                             size += 1
                 table[block[p], size] += 1
                 widest = max(widest, size)
@@ -64,7 +66,7 @@ def gldm_of_boxes(codes, centres, reach, inner, block_size, offsets, levels, lar
 
 
 @compiled
-def glszm_of_boxes(codes, centres, reach, inner, block_size, offsets, levels, out):  # type: ignore[no-untyped-def]
+def glszm_of_boxes(codes, centres, reach, inner, block_size, offsets, levels, out):
     """Write the statistics of the zones in the box around each centre to ``out`` (16, centres)."""
     block = np.zeros(block_size, np.int64)
     stack = np.empty(inner.size, np.int64)
@@ -83,7 +85,7 @@ def glszm_of_boxes(codes, centres, reach, inner, block_size, offsets, levels, ou
 
 
 @compiled
-def _take_zone(block, start, code, offsets, stack):  # type: ignore[no-untyped-def]
+def _take_zone(block, start, code, offsets, stack):
     """Empty the zone of equal voxels around ``start`` and return its size."""
     stack[0] = start
     block[start] = 0
@@ -102,7 +104,7 @@ def _take_zone(block, start, code, offsets, stack):  # type: ignore[no-untyped-d
 
 
 @compiled
-def glrlm_of_boxes(codes, centres, reach, inner, block_size, offsets, lines, levels, weights, out):  # type: ignore[no-untyped-def]
+def glrlm_of_boxes(codes, centres, reach, inner, block_size, offsets, lines, levels, weights, out):
     """Write the statistics of the runs in the box around each centre to ``out`` (16, centres), NaN without any."""
     block = np.zeros(block_size, np.int64)
     table = np.zeros((levels.size, inner.size + 1))
@@ -123,7 +125,7 @@ def glrlm_of_boxes(codes, centres, reach, inner, block_size, offsets, lines, lev
 
 
 @compiled
-def _line_holds_two(block, inner, line, on_line):  # type: ignore[no-untyped-def]
+def _line_holds_two(block, inner, line, on_line):
     on_line[:] = 0
     for k in range(inner.size):
         if block[inner[k]]:
@@ -134,7 +136,7 @@ def _line_holds_two(block, inner, line, on_line):  # type: ignore[no-untyped-def
 
 
 @compiled
-def _add_runs(block, inner, offset, weight, table):  # type: ignore[no-untyped-def]
+def _add_runs(block, inner, offset, weight, table):
     longest = 0
     for k in range(inner.size):
         p = inner[k]
@@ -149,7 +151,7 @@ def _add_runs(block, inner, offset, weight, table):  # type: ignore[no-untyped-d
 
 
 @compiled
-def _add_emphasis(table, levels, out):  # type: ignore[no-untyped-def]
+def _add_emphasis(table, levels, out):
     """Add the statistics of a table (levels, sizes from 0 up) to ``out`` in the order of ``EMPHASIS``; empty it."""
     total = table.sum()
     by_size = np.zeros(table.shape[1])
@@ -187,7 +189,7 @@ def _add_emphasis(table, levels, out):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def ngtdm_of_boxes(codes, centres, reach, inner, block_size, offsets, levels, flat_coarseness, out):  # type: ignore[no-untyped-def]
+def ngtdm_of_boxes(codes, centres, reach, inner, block_size, offsets, levels, flat_coarseness, out):
     """Write Busyness, Coarseness, Complexity, Contrast and Strength of each box to ``out`` (5, centres)."""
     block = np.zeros(block_size, np.int64)
     count = np.zeros(levels.size)
@@ -218,7 +220,7 @@ def ngtdm_of_boxes(codes, centres, reach, inner, block_size, offsets, levels, fl
 
 
 @compiled
-def _tone_features(count, difference, levels, flat_coarseness, out):  # type: ignore[no-untyped-def]
+def _tone_features(count, difference, levels, flat_coarseness, out):
     n = count.size
     voxels = count.sum()
     p = count / voxels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import warnings
 from dataclasses import dataclass
@@ -39,20 +40,26 @@ class Region:
     spacing: tuple[float, float, float]
 
 
-def ask_pyradiomics(name: str, region: Region, **settings: Any) -> tuple[dict[str, float], Any]:
-    """Return all features of a class, also those off by default, and PyRadiomics' own object; skip without it."""
+def load_class(name: str) -> Any:
+    """Return PyRadiomics' class of features; skip the test where it is not installed."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         pytest.importorskip("radiomics", reason="PyRadiomics, the oracle, is not installed")
-        import importlib
-
         logging.getLogger("radiomics").setLevel(logging.CRITICAL + 1)
         module, class_name = _CLASSES[name]
+        return getattr(importlib.import_module(f"radiomics.{module}"), class_name)
+
+
+def ask_pyradiomics(name: str, region: Region, **settings: Any) -> tuple[dict[str, float], Any]:
+    """Return all features of a class, also those off by default, and PyRadiomics' own object."""
+    extractor_class = load_class(name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         image = sitk.GetImageFromArray(region.image)
         image.SetSpacing([float(step) for step in region.spacing[::-1]])
         mask = sitk.GetImageFromArray(region.mask.astype(np.uint8))
         mask.CopyInformation(image)
-        extractor = getattr(importlib.import_module(f"radiomics.{module}"), class_name)(image, mask, **settings)
+        extractor = extractor_class(image, mask, **settings)
         for feature in extractor.featureNames:
             extractor.enableFeatureByName(feature)
         return {feature: float(value) for feature, value in extractor.execute().items()}, extractor

@@ -1,0 +1,143 @@
+"""Maps of features against PyRadiomics' voxel-based mode, and their threads, progress and errors."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pyradiomics_oracle import ABSOLUTE, RELATIVE, Region, load_class, regions, texture_settings
+
+from hccoutcome.errors import Cancelled, InputError
+from hccoutcome.radiomics.features import FEATURES
+from hccoutcome.radiomics.symmetric import largest_eigenvalue
+from hccoutcome.radiomics.voxelmaps import MAP_CLASSES, MapSettings, compute_voxel_maps
+
+
+def pyradiomics_maps(name: str, region: Region, **parameters):
+    """Return PyRadiomics' maps as arrays, NaN where it gives none, and its own object."""
+    extractor_class = load_class(name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        image = sitk.GetImageFromArray(region.image)
+        image.SetSpacing([float(step) for step in region.spacing[::-1]])
+        mask = sitk.GetImageFromArray(region.mask.astype(np.uint8))
+        mask.CopyInformation(image)
+        extractor = extractor_class(image, mask, voxelBased=True, initValue=float("nan"), **parameters)
+        extractor.enableAllFeatures()
+        return {key: sitk.GetArrayFromImage(value) for key, value in extractor.execute().items()}, extractor
+
+
+def left_to_rounding(extractor) -> dict[str, np.ndarray]:
+    """Return for each voxel which features of co-occurrences are decided by rounding in PyRadiomics."""
+    p = np.nan_to_num(extractor.P_glcm)
+    rows, columns = p.sum(axis=2), p.sum(axis=1)
+    scale = np.sqrt(rows[:, :, None] * columns[:, None])
+    scaled = np.divide(p, scale, where=scale > 0, out=np.zeros_like(p)).transpose(0, 3, 1, 2)
+    second = np.linalg.svd(scaled)[1]
+    alone = (second[..., 1] < 1e-4).any(axis=1) if second.shape[-1] > 1 else np.zeros(len(p), np.bool_)
+    levels = extractor.coefficients["grayLevels"].astype(float)[None, :, None]
+    spread = [(m * (levels - (m * levels).sum(axis=1, keepdims=True)) ** 2).sum(axis=1) for m in (rows, columns)]
+    flat = (np.minimum(*spread) < 1e-14).any(axis=1)
+    return {"Imc2": alone, "MCC": alone, "Correlation": flat}
+
+
+@pytest.mark.parametrize("name", MAP_CLASSES)
+@settings(max_examples=12, deadline=None, derandomize=True)
+@given(data=st.data(), radius=st.integers(1, 2), masked=st.booleans())
+def test_every_map_equals_pyradiomics(name: str, data: st.DataObject, radius: int, masked: bool) -> None:
+    region = data.draw(regions())
+    texture, theirs = data.draw(texture_settings(region))
+    expected, extractor = pyradiomics_maps(
+        name, region, binWidth=25.0, kernelRadius=radius, maskedKernel=masked, **theirs
+    )
+    wanted = {name: [feature for feature, entry in FEATURES[name].items() if entry.on_by_default]}
+    found = compute_voxel_maps(region.image, region.mask, wanted, MapSettings(radius, masked, texture=texture)).values
+    unsure = left_to_rounding(extractor) if name == "glcm" else {}
+    if name == "firstorder":
+        unsure = dict.fromkeys(("Skewness", "Kurtosis"), found["firstorder_Range"] == 0)
+    if name == "ngtdm":
+        unsure = {"Busyness": found["ngtdm_Busyness"] == 0}
+    for feature in wanted[name]:
+        ours, reference = found[f"{name}_{feature}"], expected[feature][region.mask]
+        # The terms of a shade that cancel to 0 are as large as the prominence, and so is their rounding.
+        size = 1 + np.abs(found["glcm_ClusterProminence"]) if feature == "ClusterShade" else 1
+        equal = np.abs(ours - reference) <= np.maximum(ABSOLUTE * size, RELATIVE * np.abs(reference))
+        equal |= np.isnan(reference) & (np.isnan(ours) | (feature in ("JointAverage", "MCC")))
+        equal |= unsure.get(feature, np.False_)
+        # Without any pair or run PyRadiomics is NaN too, but for what it sums over no cell at all.
+        equal |= np.isnan(ours) & (reference == 0) & (feature in ("InverseVariance", "RunEntropy", "RunVariance"))
+        assert equal.all(), (feature, ours[~equal], reference[~equal])
+
+
+@pytest.fixture(scope="module")
+def scene() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(4)
+    return rng.normal(scale=40, size=(14, 15, 16)), rng.random((14, 15, 16)) < 0.9
+
+
+def test_threads_change_no_bit(scene) -> None:
+    wanted = {"glcm": ["MCC", "Contrast"], "firstorder": ["Median"]}
+    alone = compute_voxel_maps(*scene, wanted, threads=1).values
+    together = compute_voxel_maps(*scene, wanted, threads=4).values
+    assert all((alone[name] == together[name]).all() for name in alone)
+
+
+def test_a_map_lies_in_the_shape_of_the_image(scene) -> None:
+    maps = compute_voxel_maps(*scene, {"firstorder": ["Mean"]})
+    picture = maps.array("firstorder_Mean", elsewhere=-1.0)
+    assert picture.shape == scene[0].shape
+    assert (picture[~scene[1]] == -1).all()
+    place = tuple(np.argwhere(scene[1])[700])
+    box = tuple(slice(max(p - 1, 0), p + 2) for p in place)
+    assert picture[place] == pytest.approx(scene[0][box][scene[1][box]].mean())
+
+
+def test_progress_rises_to_one_and_may_cancel(scene) -> None:
+    told: list[float] = []
+    compute_voxel_maps(*scene, {"ngtdm": ["Contrast"]}, progress=lambda part, _: told.append(part))
+    assert told == sorted(told)
+    assert told[-1] == 1
+
+    def stop(part: float, message: str) -> None:
+        raise Cancelled("stopped")
+
+    with pytest.raises(Cancelled, match="stopped"):
+        compute_voxel_maps(*scene, {"glcm": ["Contrast"]}, progress=stop)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ({"shape": ["Sphericity"]}, "there are no maps of the class 'shape'"),
+        ({"glcm": ["Contrasts"]}, "glcm has no feature 'Contrasts': did you mean 'Contrast'"),
+    ],
+)
+def test_what_cannot_be_mapped_is_refused(scene, wanted: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        compute_voxel_maps(*scene, wanted)
+
+
+def test_a_radius_beyond_five_is_refused() -> None:
+    with pytest.raises(InputError, match="the kernel radius must be 1 to 5 voxels, found 6"):
+        replace(MapSettings(), radius=6)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 20), st.sampled_from(("any", "twice", "ones")))
+def test_the_largest_eigenvalue_is_that_of_numpy(seed: int, n: int, kind: str) -> None:
+    rng = np.random.default_rng(seed)
+    vectors = np.linalg.qr(rng.normal(size=(n, n)))[0]
+    values = rng.random(n)
+    if kind == "twice":
+        values[:2] = values.max()
+    elif kind == "ones":
+        values[rng.random(n) < 0.5] = 1.0
+    matrix = (vectors * values) @ vectors.T
+    matrix = (matrix + matrix.T) / 2
+    found = largest_eigenvalue(matrix.copy(), np.zeros(n), np.zeros(n))
+    assert found == pytest.approx(np.linalg.eigvalsh(matrix)[-1], rel=1e-13)
