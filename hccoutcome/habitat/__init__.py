@@ -1,0 +1,1 @@
+"""Habitats: parts of a tumour whose voxels behave alike over phases or sequences, found by clustering."""
