@@ -34,6 +34,9 @@ def watched(
 ) -> Result:
     """Call a filter in one thread, telling its progress after each of at most so many iterations.
 
+    A rigid registration ends with the iteration at which it is stopped. N4 and the optimiser of splines cannot be
+    stopped from outside and run on for some seconds first.
+
     Args:
         process: the filter.
         call: runs it, e.g. ``lambda: n4.Execute(image)``.
@@ -56,17 +59,14 @@ def watched(
                 progress(min(1.0, done / iterations), message)
             except Cancelled as stop:
                 stopped.append(stop)
-                process.Abort()
+                # ITK's own abort flag is heeded by neither; a registration has a stop of its own.
+                if isinstance(process, sitk.ImageRegistrationMethod):
+                    process.StopRegistration()
 
     process.AddCommand(sitk.sitkIterationEvent, report)
     process.SetNumberOfThreads(1)
-    try:
-        with one_thread():
-            result = call()
-    except RuntimeError:
-        # Some filters answer an abort by an error.
-        if not stopped:
-            raise
+    with one_thread():
+        result = call()
     if stopped:
         raise stopped[0]
     return result

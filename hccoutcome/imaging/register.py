@@ -23,13 +23,15 @@ from hccoutcome.imaging.optimise import (
     find_splines,
     initial,
 )
-from hccoutcome.imaging.resample import resample_image
+from hccoutcome.imaging.resample import resample_image, resample_mask
 from hccoutcome.progress import Progress, part, silent
 
 __all__ = ["Registration", "RegistrationSettings", "mutual_information", "register"]
 
 LEAST_OVERLAP = 0.25
 """Part of the smaller image that must lie inside the other: below it, they do not show the same organ."""
+COMPARED_VOXEL = 2.0
+"""Voxel in mm, at the least, at which images are compared: finer ones hold noise, and cost eight times as much."""
 FOLDING_NOTED = 0.001
 """Part of the grid with folded space from which a deformable registration is not to be trusted without a look."""
 
@@ -41,8 +43,8 @@ class Registration:
     Attributes:
         transform: maps points of the reference to points of the moving image (mm, LPS).
         image: the moving image on the reference's grid (float32, B-spline interpolation).
-        before: mutual information with the reference where both lie in scanner coordinates, in nats; 0 where they have
-            no voxel in common there.
+        before: mutual information with the reference where both lie in scanner coordinates, in nats, at voxels of about
+            2 mm; 0 where they have none in common there.
         after: the same with the transform.
         overlap: part of the reference grid that the moving image covers.
         folding: part of the reference grid where the transform turns space inside out; 0 for a rigid one.
@@ -85,16 +87,17 @@ def register(
     settings = settings or RegistrationSettings()
     for image in (moving, reference):
         _check(image)
-    fixed, other = (sitk.Cast(image, sitk.sitkFloat32) for image in (reference, moving))
+    fixed, other = (coarse(sitk.Cast(image, sitk.sitkFloat32), COMPARED_VOXEL) for image in (reference, moving))
     share = 0.4 if settings.kind == "deformable" else 0.95
     start = _start(other, fixed, settings.start)
     rigid = find_rigid(other, fixed, start, within, settings, seed, part(progress, 0.0, share))
     transform: sitk.Transform = rigid
     if settings.kind == "deformable":
         transform = find_splines(other, fixed, rigid, within, settings, seed, part(progress, share, 0.95))
-    result = _judged(other, fixed, transform, within)
+    verdict = _judge(other, fixed, transform, within)
+    image = resample_image(moving, Geometry.from_image(reference), transform=verdict.transform)
     progress(1.0, "Registered")
-    return result
+    return Registration(image=image, **vars(verdict))
 
 
 def mutual_information(first: sitk.Image, second: sitk.Image, where: np.ndarray | None = None, bins: int = 64) -> float:
@@ -163,25 +166,37 @@ def _volume(image: sitk.Image) -> float:
     return float(np.prod(np.array(image.GetSize()) * image.GetSpacing()))
 
 
-def _judged(
-    moving: sitk.Image, reference: sitk.Image, transform: sitk.Transform, within: sitk.Image | None
-) -> Registration:
+@dataclass(frozen=True)
+class _Verdict:
+    """A ``Registration`` without its image."""
+
+    transform: sitk.Transform
+    before: float
+    after: float
+    overlap: float
+    folding: float
+    note: str = ""
+
+
+def _judge(moving: sitk.Image, reference: sitk.Image, transform: sitk.Transform, within: sitk.Image | None) -> _Verdict:
     """Compare before and after on the same voxels, and undo a registration that made the match worse."""
     grid, unmoved = Geometry.from_image(reference), sitk.Euler3DTransform()
     shown, shown_before = (covered(moving, reference, way) for way in (transform, unmoved))
     _check_overlap(moving, reference, shown)
     where = shown & shown_before
     if within is not None:
-        where &= sitk.GetArrayViewFromImage(within) != 0
-    image, still = (resample_image(moving, grid, transform=way) for way in (transform, unmoved))
-    before, after = (mutual_information(reference, other, where) for other in (still, image))
-    note, folding = "", _folding(transform, reference)
+        where &= sitk.GetArrayFromImage(resample_mask(within, grid)) != 0
+    before, after = (
+        mutual_information(reference, resample_image(moving, grid, transform=way), where)
+        for way in (unmoved, transform)
+    )
     if where.any() and after < before:
         note = "No registration matched better than the scanner's coordinates, which were kept."
-        transform, image, after, shown, folding = unmoved, still, before, shown_before, 0.0
-    elif folding > FOLDING_NOTED:
+        return _Verdict(unmoved, before, before, float(shown_before.mean()), 0.0, note)
+    note, folding = "", _folding(transform, reference)
+    if folding > FOLDING_NOTED:
         note = f"The deformation folds {100 * folding:.1f} % of the space: look at the result, or register rigidly."
-    return Registration(transform, image, before, after, float(shown.mean()), folding, note)
+    return _Verdict(transform, before, after, float(shown.mean()), folding, note)
 
 
 def _folding(transform: sitk.Transform, reference: sitk.Image) -> float:

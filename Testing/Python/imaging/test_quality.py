@@ -193,6 +193,14 @@ def test_confused_phases_are_found_by_the_livers_enhancement(ct):
     assert the(ct, "image arterial", "liver enhancement").status == "ok"
 
 
+def test_a_liver_full_of_enhancing_tumour_is_not_taken_for_another_phase(ct):
+    liver = sitk.GetArrayFromImage(ct.masks["liver"][0])
+    tumor = liver * (np.arange(liver.shape[2]) % 5 > 1)
+    arterial = changed(ct.images["arterial"], lambda a: (a + 150 * tumor).astype(np.int16))
+    case = with_mask(with_image(ct, "arterial", arterial), "tumor", like(ct.masks["liver"][0], tumor.astype(np.uint8)))
+    assert the(case, "image arterial", "liver enhancement").status == "ok"
+
+
 def outlined(case: Case, change: Callable[[np.ndarray], np.ndarray], region: str = "tumor") -> Case:
     return with_mask(case, region, changed(case.masks[region][0], change))
 

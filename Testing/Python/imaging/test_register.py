@@ -14,7 +14,12 @@ from hccoutcome.imaging.resample import resample_image
 from hccoutcome.phantom import PhantomSettings, phantom_case
 
 FAST_SPLINES = RegistrationSettings(
-    kind="deformable", meshes=(80.0,), mesh_voxels=(8.0,), mesh_samples=6_000, mesh_iterations=10
+    kind="deformable",
+    voxel_sizes=(8.0, 4.0),
+    meshes=(80.0,),
+    mesh_voxels=(8.0,),
+    mesh_samples=6_000,
+    mesh_iterations=10,
 )
 
 
@@ -67,24 +72,24 @@ def test_a_planted_motion_is_found_within_half_a_millimetre_across_phases(case):
     assert found.image.GetSize() == case.images["portal"].GetSize()
 
 
-def test_the_same_seed_gives_the_same_voxels_and_another_a_close_motion(case):
-    moving = moved(case.images["arterial"], motion())
-    first, second, other = (register(moving, case.images["portal"], seed=seed) for seed in (7, 7, 8))
-    assert first.transform.GetParameters() == second.transform.GetParameters()
-    assert sitk.Hash(first.image) == sitk.Hash(second.image)
-    assert first.transform.GetParameters() != other.transform.GetParameters()
-    assert errors(motion(), other.transform, case.masks["liver"][0]).max() < 0.5
-
-
-def test_the_number_of_processors_does_not_matter(case):
+def test_the_same_seed_gives_the_same_voxels_on_any_number_of_processors(case):
     before = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
-    found = []
+    moving, found = moved(case.images["arterial"], motion()), []
     for threads in (1, 3):
         sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
-        found.append(register(moved(case.images["arterial"], motion()), case.images["portal"]))
+        found.append(register(moving, case.images["portal"], seed=7))
         assert sitk.ProcessObject.GetGlobalDefaultNumberOfThreads() == threads
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(before)
     assert found[0].transform.GetParameters() == found[1].transform.GetParameters()
+    assert sitk.Hash(found[0].image) == sitk.Hash(found[1].image)
+
+
+def test_another_seed_looks_at_other_voxels_and_finds_nearly_the_same(case):
+    moving = moved(case.images["arterial"], motion())
+    few = RegistrationSettings(samples=5_000)
+    first, other = (register(moving, case.images["portal"], few, seed=seed) for seed in (7, 8))
+    assert first.transform.GetParameters() != other.transform.GetParameters()
+    assert errors(motion(), other.transform, case.masks["liver"][0]).max() < 1
 
 
 def test_a_smooth_deformation_is_undone_better_by_splines_than_rigidly_and_the_same_each_time(case):
