@@ -2,17 +2,11 @@
 
 from typing import Any
 
-import slicer
-import vtk
 from slicer.i18n import tr as _
 from slicer.i18n import translate
-from slicer.ScriptedLoadableModule import (
-    ScriptedLoadableModule,
-    ScriptedLoadableModuleLogic,
-    ScriptedLoadableModuleTest,
-    ScriptedLoadableModuleWidget,
-)
-from slicer.util import VTKObservationMixin
+from slicer.ScriptedLoadableModule import ScriptedLoadableModule
+
+from hccoutcome.gui.module import CaseModuleLogic, CaseModuleTest, CaseModuleWidget
 
 
 class HCCSurvival(ScriptedLoadableModule):
@@ -37,85 +31,8 @@ class HCCSurvival(ScriptedLoadableModule):
         )
 
 
-class HCCSurvivalWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """The module's window: it lives and dies with the application's events; what it shows is in hccoutcome.gui."""
-
-    def __init__(self, parent: Any = None) -> None:
-        ScriptedLoadableModuleWidget.__init__(self, parent)
-        VTKObservationMixin.__init__(self)
-        self.logic: HCCSurvivalLogic | None = None
-        self.window: Any = None
-
-    def setup(self) -> None:
-        """Build the window when the user opens the module for the first time."""
-        ScriptedLoadableModuleWidget.setup(self)
-        uiWidget = slicer.util.loadUI(self.resourcePath("UI/HCCSurvival.ui"))
-        self.layout.addWidget(uiWidget)
-        uiWidget.setMRMLScene(slicer.mrmlScene)
-        self.logic = HCCSurvivalLogic()
-        self.window = self.createWindow(slicer.util.childWidgetVariables(uiWidget))
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
-        # Low priority: after the node selectors have taken notice.
-        for event in (slicer.mrmlScene.EndCloseEvent, slicer.mrmlScene.EndImportEvent):
-            self.addObserver(slicer.mrmlScene, event, self.onSceneChanged, priority=-1.0)
-        self.window.set_state(self.logic.getParameterNode())
-
-    def createWindow(self, ui: Any) -> Any:
-        """Return the window on the widgets of the .ui file."""
-        from hccoutcome.gui.models import survival_models
-        from hccoutcome.gui.panels import ModelsPanel
-        from hccoutcome.gui.window import CaseWindow
-
-        models = ModelsPanel(ui.modelsList, ui.modelLabel, survival_models())
-        return CaseWindow(ui, self.logic.analysis, self.logic.installRequirements, models, "survival_models")
-
-    def cleanup(self) -> None:
-        """End what is under way before the module is unloaded or the application closes."""
-        self.removeObservers()
-        self.window.close()
-
-    def enter(self) -> None:
-        """Show the shared state when the user opens the module."""
-        self.window.set_state(self.logic.getParameterNode())
-
-    def exit(self) -> None:
-        """Leave the state to the other modules; an analysis goes on."""
-        self.window.set_state(None)
-
-    def onSceneStartClose(self, caller: vtk.vtkObject, event: str) -> None:
-        """End what is under way: its case goes with the scene."""
-        self.window.close()
-
-    def onSceneChanged(self, caller: vtk.vtkObject, event: str) -> None:
-        """Show the state of the new or loaded scene where the module is shown."""
-        if self.parent.isEntered:
-            self.window.set_state(self.logic.getParameterNode())
-
-
-class HCCSurvivalLogic(ScriptedLoadableModuleLogic):
+class HCCSurvivalLogic(CaseModuleLogic):
     """The module's work, for the window and for scripts."""
-
-    def __init__(self) -> None:
-        from hccoutcome.gui.work import CaseAnalysis
-        from hccoutcome.scene.parameters import STATE_NAME
-
-        ScriptedLoadableModuleLogic.__init__(self)
-        # One parameter node for the three modules, so that switching keeps the case.
-        self.moduleName = STATE_NAME
-        self.analysis = CaseAnalysis()
-
-    def getParameterNode(self) -> Any:
-        """Return the state that the three modules share."""
-        from hccoutcome.scene.parameters import CaseState
-
-        return CaseState(super().getParameterNode())
-
-    def installRequirements(self) -> None:
-        """Ask for the Python packages that the worker needs and are not there yet."""
-        from hccoutcome.gui.compat import ensure_requirements
-        from hccoutcome.resources import resource
-
-        ensure_requirements(slicer, resource("requirements.txt"), "HCC Outcome")
 
     def process(self, case: Any, packages: list[str], wait: bool = True, **options: Any) -> Any:
         """Apply survival models to a case of the scene; the scores come into the scene.
@@ -129,29 +46,24 @@ class HCCSurvivalLogic(ScriptedLoadableModuleLogic):
         return self.analysis.process(case, packages=packages, wait=wait, **options)
 
 
-class HCCSurvivalTest(ScriptedLoadableModuleTest):
+class HCCSurvivalWidget(CaseModuleWidget):
+    """The module's window."""
+
+    Logic = HCCSurvivalLogic
+    ui_file = "UI/HCCSurvival.ui"
+
+    def createWindow(self, ui: Any) -> Any:
+        """Return the window on the widgets of the .ui file."""
+        from hccoutcome.gui.models import survival_models
+        from hccoutcome.gui.panels import ModelsPanel
+        from hccoutcome.gui.window import CaseWindow
+
+        models = ModelsPanel(ui.modelsList, ui.modelLabel, survival_models())
+        return CaseWindow(ui, self.logic.analysis, self.logic.installRequirements, models, "survival_models")
+
+
+class HCCSurvivalTest(CaseModuleTest):
     """The module's test inside the application."""
-
-    def setUp(self) -> None:
-        """Begin with an empty scene."""
-        slicer.mrmlScene.Clear()
-
-    def phantomCase(self) -> Any:
-        """Put the synthetic patient into the scene and return it as a case."""
-        from hccoutcome.phantom import PhantomSettings, phantom_case
-        from hccoutcome.scene.build import add_case
-        from hccoutcome.scene.inputs import SceneCase
-
-        case = phantom_case(seed=1, settings=PhantomSettings(spacing=(4.0, 4.0, 5.0)))
-        nodes = add_case(case)
-        return SceneCase(
-            case_id=case.case_id,
-            volumes=nodes.images,
-            segmentation=nodes.segmentations[0],
-            segments={"tumor": ("tumor",), "liver": ("liver",)},
-            clinical=case.clinical,
-            modality=case.modality,
-        )
 
     def test_HCCSurvival(self) -> None:
         """Radscore and the liver scores come into the scene as a table."""

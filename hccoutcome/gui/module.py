@@ -1,0 +1,126 @@
+"""What the three scripted modules share: the widget that lives with the application's events, logic and test.
+
+The one file outside ``scene`` that imports slicer: these base classes are the application's own, and they are Qt.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import slicer
+import vtk
+from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModuleLogic,
+    ScriptedLoadableModuleTest,
+    ScriptedLoadableModuleWidget,
+)
+from slicer.util import VTKObservationMixin
+
+
+class CaseModuleLogic(ScriptedLoadableModuleLogic):
+    """A module's work, for the window and for scripts; a module adds ``process``."""
+
+    def __init__(self) -> None:
+        from hccoutcome.gui.work import CaseAnalysis
+        from hccoutcome.scene.parameters import STATE_NAME
+
+        ScriptedLoadableModuleLogic.__init__(self)
+        # One parameter node for the three modules, so that switching keeps the case.
+        self.moduleName = STATE_NAME
+        self.analysis = CaseAnalysis()
+
+    def getParameterNode(self) -> Any:
+        """Return the state that the three modules share."""
+        from hccoutcome.scene.parameters import CaseState
+
+        return CaseState(super().getParameterNode())
+
+    def installRequirements(self) -> None:
+        """Ask for the Python packages that the worker needs and are not there yet."""
+        from hccoutcome.gui.compat import ensure_requirements
+        from hccoutcome.resources import resource
+
+        ensure_requirements(slicer, resource("requirements.txt"), "HCC Outcome")
+
+
+class CaseModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """A module's window: it lives and dies with the application's events; what it shows is in ``gui.window``.
+
+    A module names its logic in ``Logic`` and its .ui file in ``ui_file``, and may override ``createWindow``.
+    """
+
+    Logic: type[CaseModuleLogic] = CaseModuleLogic
+    ui_file = ""
+
+    def __init__(self, parent: Any = None) -> None:
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+        self.logic: CaseModuleLogic | None = None
+        self.window: Any = None
+
+    def setup(self) -> None:
+        """Build the window when the user opens the module for the first time."""
+        ScriptedLoadableModuleWidget.setup(self)
+        uiWidget = slicer.util.loadUI(self.resourcePath(self.ui_file))
+        self.layout.addWidget(uiWidget)
+        uiWidget.setMRMLScene(slicer.mrmlScene)
+        self.logic = self.Logic()
+        self.window = self.createWindow(slicer.util.childWidgetVariables(uiWidget))
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
+        # Low priority: after the node selectors have taken notice.
+        for event in (slicer.mrmlScene.EndCloseEvent, slicer.mrmlScene.EndImportEvent):
+            self.addObserver(slicer.mrmlScene, event, self.onSceneChanged, priority=-1.0)
+        self.window.set_state(self.logic.getParameterNode())
+
+    def createWindow(self, ui: Any) -> Any:
+        """Return the window on the widgets of the .ui file."""
+        from hccoutcome.gui.window import CaseWindow
+
+        return CaseWindow(ui, self.logic.analysis, self.logic.installRequirements)
+
+    def cleanup(self) -> None:
+        """End what is under way before the module is unloaded or the application closes."""
+        self.removeObservers()
+        self.window.close()
+
+    def enter(self) -> None:
+        """Show the shared state when the user opens the module."""
+        self.window.set_state(self.logic.getParameterNode())
+
+    def exit(self) -> None:
+        """Leave the state to the other modules; an analysis goes on."""
+        self.window.set_state(None)
+
+    def onSceneStartClose(self, caller: vtk.vtkObject, event: str) -> None:
+        """End what is under way: its case goes with the scene."""
+        self.window.close()
+
+    def onSceneChanged(self, caller: vtk.vtkObject, event: str) -> None:
+        """Show the state of the new or loaded scene where the module is shown."""
+        if self.parent.isEntered:
+            self.window.set_state(self.logic.getParameterNode())
+
+
+class CaseModuleTest(ScriptedLoadableModuleTest):
+    """A module's test inside the application, on the synthetic patient."""
+
+    def setUp(self) -> None:
+        """Begin with an empty scene."""
+        slicer.mrmlScene.Clear()
+
+    def phantomCase(self) -> Any:
+        """Put the synthetic patient into the scene and return it as a case."""
+        from hccoutcome.phantom import PhantomSettings, phantom_case
+        from hccoutcome.scene.build import add_case
+        from hccoutcome.scene.inputs import SceneCase
+
+        case = phantom_case(seed=1, settings=PhantomSettings(spacing=(4.0, 4.0, 5.0)))
+        nodes = add_case(case)
+        return SceneCase(
+            case_id=case.case_id,
+            volumes=nodes.images,
+            segmentation=nodes.segmentations[0],
+            segments={"tumor": ("tumor",), "liver": ("liver",)},
+            clinical=case.clinical,
+            modality=case.modality,
+        )
