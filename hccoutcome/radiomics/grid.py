@@ -18,12 +18,13 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from hccoutcome.radiomics.lines import BATCH, as_lines, gather, scatter
+
 POLE = math.sqrt(3.0) - 2.0
 MARGIN = 64
 """Voxels beyond the region's support that the recursive filter runs in (y, z); widened where they do not suffice."""
 
 _HORIZON = math.ceil(math.log(1e-10) / math.log(abs(POLE)))
-_BATCH = 32
 
 Block = tuple[slice, ...]
 Scale = Callable[[NDArray[np.generic]], NDArray[np.generic]]
@@ -150,7 +151,7 @@ def _coefficients(
     for axis in (2, 1, 0):
         low, high = block[axis].start - wide[axis].start, wide[axis].stop - block[axis].stop
         at_start, at_end = wide[axis].start == 0, wide[axis].stop == shape[axis]
-        lines = array.reshape(math.prod(array.shape[:axis]), array.shape[axis], -1)
+        lines = as_lines(array, axis)
         if lines.shape[1] > 1 and not _filter_lines(lines, at_start, at_end, low, high, max(lines.max(), -lines.min())):
             return None
         keep = [slice(None)] * 3
@@ -215,22 +216,13 @@ def _filter_lines(lines, at_start, at_end, low, high, largest):
     gain = (1.0 - POLE) * (1.0 - 1.0 / POLE)
     bound = 2.0 * gain * largest + 1.0
     settled = True
-    rows = outer if inner == 1 else inner  # lines that run side by side, so that the recursions overlap in time
-    scratch = np.empty((n, min(_BATCH, rows)))
-    for o in range(1 if inner == 1 else outer):
-        for first in range(0, rows, _BATCH):
-            count = min(_BATCH, rows - first)
-            part = scratch[:, :count]
-            for q in range(count):
-                for p in range(n):
-                    part[p, q] = gain * (lines[first + q, p, 0] if inner == 1 else lines[o, p, first + q])
+    batch = np.empty((n, min(BATCH, inner)))
+    for o in range(outer):
+        for first in range(0, inner, BATCH):
+            part = batch[:, : gather(lines, o, first, batch)]
+            part *= gain
             settled &= _causal(part, at_start, low, bound) and _anticausal(part, at_end, high, bound)
-            for q in range(count):
-                for p in range(n):
-                    if inner == 1:
-                        lines[first + q, p, 0] = part[p, q]
-                    else:
-                        lines[o, p, first + q] = part[p, q]
+            scatter(part, 0, lines, o, first)
     return settled
 
 

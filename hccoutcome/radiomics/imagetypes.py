@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from hccoutcome.errors import InputError
 from hccoutcome.radiomics.binarypatterns import local_binary_pattern, spherical_patterns
 from hccoutcome.radiomics.grid import array_view
+from hccoutcome.radiomics.laplacian import laplacian_of_gaussian
 from hccoutcome.radiomics.parameters import Parameters
 from hccoutcome.radiomics.preprocess import Box, Prepared
 from hccoutcome.radiomics.settings import RadiomicsSettings
@@ -94,16 +95,13 @@ def _wavelet_names(parameters: Parameters) -> list[str]:
 
 def _laplacian(prepared: Prepared, parameters: Parameters) -> Named:
     """Laplacian of Gaussian with ITK's recursive filter, normalised across scales; sigma in mm."""
-    size, spacing = np.array(prepared.image.GetSize()), np.array(prepared.image.GetSpacing())
-    if size.min() < 4:  # the recursive filter needs four voxels
+    shape, spacing = np.array(prepared.values().shape), np.array(prepared.spacing_zyx)
+    if shape.min() < 4:  # the recursive filter needs four voxels
         return
     for sigma in parameters.sigma:
-        if (size >= np.ceil(sigma / spacing) + 1).all():
-            laplacian = sitk.LaplacianRecursiveGaussianImageFilter()
-            laplacian.SetNumberOfThreads(1)  # the caller decides how many threads work
-            laplacian.SetNormalizeAcrossScale(True)
-            laplacian.SetSigma(float(sigma))
-            yield _laplacian_name(sigma), _inside(laplacian.Execute(prepared.image), prepared.box)
+        if (shape >= np.ceil(sigma / spacing) + 1).all():
+            values = laplacian_of_gaussian(prepared.values(), prepared.box, float(sigma), prepared.spacing_zyx)
+            yield _laplacian_name(sigma), values
 
 
 def _laplacian_name(sigma: float) -> str:
