@@ -92,6 +92,8 @@ def options_of(parser: argparse.ArgumentParser) -> set[str]:
 
 
 COMMANDS = subparsers(build_parser())
+IN_FULL = ("analyse", "features", "cohort", "package reference", "deidentify", "series", "phantom")
+"""For the others the pages lead to ``--help``."""
 OPTIONS = options_of(build_parser()).union(*map(options_of, COMMANDS.values()))
 
 
@@ -156,13 +158,17 @@ def test_every_hcc_line_is_understood_by_the_parser():
         build_parser().parse_args(words[4:])
 
 
-def test_every_command_is_shown_and_every_option_is_named():
+def test_every_command_is_shown():
     lines = [" ".join(words) for words in shell_commands("hcc")]
-    text = "".join(path.read_text(encoding="utf-8") for path in PAGES)
     for name in COMMANDS:
         assert any(line.startswith(f"hcc {name} ") or line == f"hcc {name}" for line in lines), f"hcc {name}"
-    for option in OPTIONS:
-        assert re.search(rf"{option}\b", text), f"{option} is not documented"
+
+
+@pytest.mark.parametrize("name", IN_FULL)
+def test_every_option_of_the_commands_that_the_pages_treat_in_full_is_named(name):
+    text = "".join(path.read_text(encoding="utf-8") for path in PAGES)
+    missing = {option for option in options_of(COMMANDS[name]) if not re.search(rf"{option}(?![\w-])", text)}
+    assert not missing
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -319,10 +325,12 @@ def test_the_lines_on_a_cohort_write_what_the_page_says(followed):
     assert ", ".join(f"`{column}`" for column in RESULT_COLUMNS) in page("researcher.md")
 
 
-def test_the_lines_on_packages_and_dicom_write_what_the_page_says(followed):
+def test_the_other_lines_write_what_the_page_says(followed):
     work, printed = followed
     assert "radscore-tace-ct 1.0.0 is intact" in printed
     assert (work / "stability.csv").is_file()
+    assert (work / "habitats" / "habitats.seg.nrrd").is_file()
+    assert (work / "habitat1.csv").read_text(encoding="utf-8").startswith("portal_habitat1_original_shape_")
     assert "Reference of 40 cases written to reference.json" in printed
     assert json.loads((work / "reference.json").read_text(encoding="utf-8"))["cohort"] == "our patients 2021 to 2024"
     assert re.search(r"^arterial +CT +5 images", printed, re.MULTILINE)
