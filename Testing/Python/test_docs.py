@@ -30,6 +30,8 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "Docs"
 PAGES = (ROOT / "README.md", *sorted(DOCS.rglob("*.md")))
 SCREENSHOTS = ROOT / "Resources" / "Screenshots"
+FOLLOWED = (DOCS / "researcher.md", DOCS / "cohort.md")
+"""The pages whose commands are run, in the order in which a reader meets them."""
 HEADLESS = ("Slicer", "--no-main-window", "--python-script")
 OTHER_PROGRAMS_OPTIONS = {"--no-main-window", "--python-script", "--write"}
 """Options of Slicer and of the maintainers' scripts that the pages name."""
@@ -49,8 +51,8 @@ class Block:
 
     @property
     def commands(self) -> list[list[str]]:
-        """The words of each line."""
-        return [shlex.split(line) for line in self.text.splitlines() if line.strip()]
+        """The words of each command."""
+        return [shlex.split(line) for line in self.text.replace("\\\n", " ").splitlines() if line.strip()]
 
 
 def blocks(path: Path) -> list[Block]:
@@ -232,7 +234,7 @@ def workplace(tmp_path_factory):
         (tools / name).chmod(0o755)
     write_series(work / "dicom", SeriesDescription="Liver arterial", StudyDate="20240229")
     write_features_of_a_cohort(work / "mri" / "features.csv")
-    for block in blocks(DOCS / "researcher.md"):
+    for block in (block for path in FOLLOWED for block in blocks(path)):
         if block.comment.startswith("file: "):
             file = work / block.comment.removeprefix("file: ")
             file.parent.mkdir(exist_ok=True)
@@ -278,10 +280,11 @@ def installed(workplace):
 
 @pytest.fixture(scope="module")
 def followed(workplace, installed):
-    """The folder in which every line of the researcher's page was run, and what was printed."""
+    """The folder in which every line of the pages was run, and what was printed."""
     printed = [
         run(workplace, workplace / "work", block.text)
-        for block in blocks(DOCS / "researcher.md")
+        for path in FOLLOWED
+        for block in blocks(path)
         if block.language == "sh" and not block.comment.startswith("not run: ")
     ]
     return workplace / "work", "".join(printed)
@@ -322,7 +325,7 @@ def test_the_lines_on_a_cohort_write_what_the_page_says(followed):
     rows = list(csv.DictReader((work / "cohort" / "results.csv").read_text(encoding="utf-8").splitlines()))
     assert len(rows) == 4
     assert tuple(rows[0]) == RESULT_COLUMNS
-    assert ", ".join(f"`{column}`" for column in RESULT_COLUMNS) in page("researcher.md")
+    assert ", ".join(f"`{column}`" for column in RESULT_COLUMNS) in page("cohort.md")
 
 
 def test_the_other_lines_write_what_the_page_says(followed):
