@@ -25,7 +25,7 @@ GAP_REFERENCES = 10
 """Uniform data sets with which the gap statistic compares."""
 QUICK_STARTS = 3
 WEAK_ELBOW = 0.1
-"""Height of Kneedle's difference curve below which an elbow is hardly one; the curve's possible range is 0 to 1."""
+"""By so much an elbow must stand out more than that of evenly spread voxels, on Kneedle's scale of 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def choose(rows: np.ndarray, settings: HabitatSettings, progress: Progress = sil
     points = tuple(point for point in curve if settings.k_range[0] <= point.k <= settings.k_range[1]) or tuple(curve)
     k = settings.k if settings.k is not None else best_k(points, settings.criterion)
     if settings.k is None and settings.criterion == "elbow":
-        notes += _about_elbow(points)
+        notes += _about_elbow(points, rows.shape[1])
     progress(1.0, f"Chose {k} clusters")
     return Choice(partitions[k], tuple(curve), tuple(notes))
 
@@ -131,13 +131,18 @@ def kneedle(heights: Sequence[float], places: Sequence[float]) -> np.ndarray:
     return (y.max() - y) / np.ptp(y) - (x - x[0]) / (x[-1] - x[0])
 
 
-def _about_elbow(curve: Sequence[CurvePoint]) -> list[str]:
-    height = float(kneedle([point.inertia for point in curve], [point.k for point in curve]).max())
-    if height >= WEAK_ELBOW:
+def _about_elbow(curve: Sequence[CurvePoint], features: int) -> list[str]:
+    """Return a note where the curve looks like that of evenly spread voxels: inertia ~ k^(-2/f) (Zador 1982)."""
+    places = [point.k for point in curve]
+    if len(places) < 3:
+        return []
+    height = float(kneedle([point.inertia for point in curve], places).max())
+    even = float(kneedle(np.power(places, -2.0 / features), places).max())
+    if height >= even + WEAK_ELBOW:
         return []
     return [
-        f"The inertia falls almost evenly (the elbow stands out by {height:.2f} of 1), so that the number of habitats "
-        "is hardly determined: compare the other criteria."
+        f"The elbow of the inertia stands out by {height:.2f}, that of evenly spread voxels by {even:.2f}, so that the "
+        "number of habitats is hardly determined: compare the other criteria."
     ]
 
 
