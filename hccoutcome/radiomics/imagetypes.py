@@ -8,6 +8,7 @@ preprocessing left, as in PyRadiomics; where a filter reaches only a few voxels,
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -22,7 +23,7 @@ from hccoutcome.radiomics.preprocess import Box, Prepared
 from hccoutcome.radiomics.settings import RadiomicsSettings
 from hccoutcome.radiomics.wavelets import wavelet_bands
 
-Named = Iterator[tuple[str, NDArray[np.generic]]]
+Named = Iterator[tuple[str, NDArray[Any]]]
 
 
 def filtered_images(prepared: Prepared, image_type: str, parameters: Parameters) -> Named:
@@ -53,7 +54,7 @@ def image_names(settings: RadiomicsSettings) -> list[str]:
 
     A LoG image is missing from the result of an extraction where the image is too small for its sigma.
     """
-    names = []
+    names: list[str] = []
     for image_type in settings.image_types:
         parameters = settings.parameters_for(image_type)
         names += _NAMES.get(image_type.name, lambda _, plain=image_type.name: [plain.lower()])(parameters)
@@ -108,7 +109,7 @@ def _laplacian_name(sigma: float) -> str:
     return f"log-sigma-{str(sigma).replace('.', '-')}-mm-3D"
 
 
-def _inside(image: sitk.Image, box: Box) -> NDArray[np.generic]:
+def _inside(image: sitk.Image, box: Box) -> NDArray[Any]:
     return np.array(array_view(image)[box])
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numba
 import numpy as np
@@ -18,7 +19,7 @@ from hccoutcome.errors import InputError
 from hccoutcome.radiomics.grid import Grid, array_view, resample_bspline, resample_nearest
 from hccoutcome.radiomics.parameters import Parameters
 
-Box = tuple[slice, slice, slice]
+Box = tuple[slice, ...]
 """A block of voxels, slices in the order z, y, x."""
 
 
@@ -31,7 +32,7 @@ class Normalisation:
     outliers: float | None
     scale: float
 
-    def __call__(self, array: NDArray[np.generic]) -> NDArray[np.float64]:
+    def __call__(self, array: NDArray[Any]) -> NDArray[np.float64]:
         """Return the normalised values of a block of the image, float64."""
         values = (array.astype(np.float64) + self.shift) * self.factor
         if self.outliers is not None:
@@ -54,8 +55,8 @@ class Prepared:
 
     image: sitk.Image
     box: Box
-    labels: NDArray[np.generic]
-    shape_labels: NDArray[np.generic]
+    labels: NDArray[Any]
+    shape_labels: NDArray[Any]
 
     @property
     def spacing_zyx(self) -> tuple[float, float, float]:
@@ -63,7 +64,7 @@ class Prepared:
         x, y, z = self.image.GetSpacing()
         return z, y, x
 
-    def values(self) -> NDArray[np.generic]:
+    def values(self) -> NDArray[Any]:
         """Return a view of the whole image, shape (z, y, x), in its own type."""
         return array_view(self.image)
 
@@ -73,7 +74,7 @@ class _Pair:
     """An image and its labels on the way through the steps; ``labels`` is a view where nothing changed them."""
 
     image: sitk.Image
-    labels: NDArray[np.generic]
+    labels: NDArray[Any]
     grid: Grid
 
 
@@ -158,7 +159,7 @@ def select_channel(mask: sitk.Image, parameters: Parameters) -> sitk.Image:
     return mask
 
 
-def bounding_box(labels: NDArray[np.generic], label: int) -> Box:
+def bounding_box(labels: NDArray[Any], label: int) -> Box:
     """Return the smallest block that holds all voxels of a label.
 
     Raises:
@@ -198,7 +199,7 @@ def _same_grid(
 
 
 def _crop(
-    image: sitk.Image, labels: NDArray[np.generic], box: Box, padding: int, normalisation: Normalisation | None
+    image: sitk.Image, labels: NDArray[Any], box: Box, padding: int, normalisation: Normalisation | None
 ) -> _Pair:
     """Crop to the box and ``padding`` voxels around it, as far as the image goes."""
     block = tuple(
@@ -241,7 +242,7 @@ def _resample(
     resampler.SetOutputSpacing(target.spacing)
     resampler.SetOutputOrigin(target.origin)
     resampler.SetOutputDirection(target.direction)
-    resampler.SetInterpolator(getattr(sitk, parameters.interpolator))
+    resampler.SetInterpolator(getattr(sitk, str(parameters.interpolator)))
     return _Pair(resampler.Execute(image), labels, target)
 
 
@@ -275,17 +276,18 @@ def _target_grid(mask: sitk.Image, box: Box, spacing: NDArray[np.float64], paddi
     )
 
 
-def _resegment(pair: _Pair, box: Box, parameters: Parameters) -> tuple[Box, NDArray[np.generic], NDArray[np.generic]]:
+def _resegment(pair: _Pair, box: Box, parameters: Parameters) -> tuple[Box, NDArray[Any], NDArray[Any]]:
     """Keep the voxels inside ``resegmentRange``; the shape keeps the old mask inside the new box, as in PyRadiomics."""
     region = pair.labels[box] == parameters.label
     values = array_view(pair.image)[box][region]
-    limits = _thresholds(values, parameters)
+    asked = parameters.resegment_range or ()
+    limits = _thresholds(values, sorted(asked), parameters.resegment_mode)
     kept = values >= limits[0]
     if len(limits) == 2:
         kept &= values <= limits[1]
     if kept.sum() <= 1:
         raise InputError(
-            f"Resegmentation to {list(parameters.resegment_range)} ({parameters.resegment_mode}) leaves {kept.sum()} "
+            f"Resegmentation to {list(asked)} ({parameters.resegment_mode}) leaves {kept.sum()} "
             f"of {kept.size} voxels, at least 2 are needed: widen resegmentRange."
         )
     labels = np.zeros_like(pair.labels)
@@ -295,17 +297,17 @@ def _resegment(pair: _Pair, box: Box, parameters: Parameters) -> tuple[Box, NDAr
     return box, labels[box], labels[box] if parameters.resegment_shape else pair.labels[box]
 
 
-def _thresholds(values: NDArray[np.generic], parameters: Parameters) -> list[float]:
-    limits = sorted(parameters.resegment_range)
-    if parameters.resegment_mode == "relative":
+def _thresholds(values: NDArray[Any], limits: list[float], mode: str) -> list[Any]:
+    """Return the limits as intensities; relative to the largest value, or as deviations from the mean."""
+    if mode == "relative":
         return [np.max(values) * limit for limit in limits]
-    if parameters.resegment_mode == "sigma":
+    if mode == "sigma":
         mean, deviation = np.mean(values), np.std(values)
         return [mean + deviation * limit for limit in limits]
-    return limits
+    return list(limits)
 
 
-def _checked_box(labels: NDArray[np.generic], parameters: Parameters) -> Box:
+def _checked_box(labels: NDArray[Any], parameters: Parameters) -> Box:
     """Return the region's bounding box once it has the dimensions and voxels that the settings ask for."""
     box = bounding_box(labels, parameters.label)
     extents = [part.stop - part.start for part in box]
@@ -325,7 +327,7 @@ def _checked_box(labels: NDArray[np.generic], parameters: Parameters) -> Box:
     return box
 
 
-def _check_finite(values: NDArray[np.generic]) -> None:
+def _check_finite(values: NDArray[Any]) -> None:
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         count = int(np.count_nonzero(~np.isfinite(values)))
         raise InputError(
@@ -372,7 +374,7 @@ def _check_inside(image: sitk.Image, mask: sitk.Image, box: Box) -> None:
         )
 
 
-def _whole_number_statistics(array: NDArray[np.integer]) -> tuple[float, float]:
+def _whole_number_statistics(array: NDArray[Any]) -> tuple[float, float]:
     """Return mean and sample deviation as ITK computes them; sums of whole numbers are exact in any order."""
     total, squares = (float(value) for value in _sums(array))
     count = float(array.size)
@@ -382,8 +384,8 @@ def _whole_number_statistics(array: NDArray[np.integer]) -> tuple[float, float]:
 
 @numba.njit(cache=True, nogil=True)
 def _sums(array):
-    total = 0
-    squares = 0
+    total = np.int64(0)
+    squares = np.int64(0)
     for k in range(array.shape[0]):
         for j in range(array.shape[1]):
             for i in range(array.shape[2]):

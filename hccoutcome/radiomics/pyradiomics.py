@@ -121,4 +121,4 @@ def _tolerance(module: ModuleType) -> Iterator[None]:
     finally:
         process.SetGlobalDefaultCoordinateTolerance(coordinate)
         process.SetGlobalDefaultDirectionTolerance(direction)
-        module.geometryTolerance = None
+        vars(module)["geometryTolerance"] = None

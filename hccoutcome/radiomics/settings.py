@@ -6,7 +6,6 @@ Importing this module loads neither numba nor SimpleITK.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from typing import Any
 import yaml
 
 from hccoutcome.errors import InputError, nearest
+from hccoutcome.files import sha256_of_json
 from hccoutcome.radiomics.features import FEATURES, RETIRED
 from hccoutcome.radiomics.parameters import FIELDS, VOXEL_KEYS, Parameters, parse
 from hccoutcome.resources import resource
@@ -97,8 +97,7 @@ class RadiomicsSettings:
 
     def sha256(self) -> str:
         """Return the hash that names these settings in provenance records and caches."""
-        text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return sha256_of_json(self.to_dict())
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> RadiomicsSettings:

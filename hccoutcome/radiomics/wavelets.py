@@ -50,14 +50,12 @@ def wavelet_bands(
     approximation = "L" * len(axes)
     for step in range(start_level + level):
         window = windows.pop()
-        wanted = [box[axis] if step >= start_level else None for axis in range(3)]
         for name, values in _split(block, window, periods, axes, low, high, details=step >= start_level):
             if name == approximation:
                 block = values
             else:
                 inner = tuple(
-                    slice(part.start - first, part.stop - first)
-                    for part, (first, _) in zip(wanted, window, strict=True)
+                    slice(part.start - first, part.stop - first) for part, (first, _) in zip(box, window, strict=True)
                 )
                 yield step - start_level + 1, name, np.ascontiguousarray(values[inner])
     yield level, approximation, block
