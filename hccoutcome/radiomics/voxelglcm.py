@@ -117,7 +117,7 @@ def _features(matrix, cells, levels, margins, by_sum, by_difference, work, logar
     """Write all features of the matrix with these cells to ``values``, and empty the matrix and the sums.
 
     Everything is counted, and divided by the number of pairs at the end. PyRadiomics' epsilon inside the logarithms
-    changes an entropy by less than 1e-14 here, where no probability is below 1e-4.
+    changes an entropy by less than 1e-14 here, where no probability is below 1e-4; but see the weighted pairs.
     """
     values[:] = 0.0
     total = 0.0
@@ -145,6 +145,8 @@ def _features(matrix, cells, levels, margins, by_sum, by_difference, work, logar
     sums = by_sum[int(2 * levels[low]) : int(2 * levels[high]) + 1]
     differences = by_difference[: int(levels[high] - levels[low]) + 1]
     _correlate(matrix, cells, levels, own, own_levels, total, logarithms, values)
+    if not logarithms.size:
+        _information_of_weighted(matrix, cells, own, margins, total, values)
     if work.shape[1] > 1:
         square = matrix[low : high + 1, low : high + 1]
         values[MCC] = _second_value(square, own, total, work, levels.size > 2)
@@ -188,6 +190,31 @@ def _correlate(matrix, cells, levels, margins, own_levels, total, logarithms, va
     shared = entropy_x + entropy_y - values[ENTROPY]
     largest = max(entropy_x, entropy_y)
     values[IMC1] = -shared / largest if largest > ROUNDING else 0.0
+    values[IMC2] = np.sqrt(-np.expm1(-2 * shared)) if shared > ROUNDING else 0.0
+
+
+@compiled
+def _information_of_weighted(matrix, cells, own, margins, total, values):
+    """Write the shared information of weighted pairs with PyRadiomics' epsilon in every logarithm.
+
+    Weights make probabilities as small as the epsilon, which then decides.
+    """
+    entropy = crossed = product = entropy_x = entropy_y = 0.0
+    for c in range(cells.shape[0]):
+        i, j = cells[c]
+        p = matrix[i, j] / total
+        entropy -= p * np.log2(p + EPSILON)
+        crossed -= p * np.log2(margins[0, i] / total * (margins[1, j] / total) + EPSILON)
+    for i in range(own.shape[1]):
+        x, y = own[0, i] / total, own[1, i] / total
+        entropy_x -= x * np.log2(x + EPSILON)
+        entropy_y -= y * np.log2(y + EPSILON)
+        for j in range(own.shape[1]):
+            both = x * (own[1, j] / total)
+            product -= both * np.log2(both + EPSILON)
+    largest = max(entropy_x, entropy_y)
+    shared = product - entropy
+    values[IMC1] = (entropy - crossed) / largest if largest > ROUNDING else 0.0
     values[IMC2] = np.sqrt(-np.expm1(-2 * shared)) if shared > ROUNDING else 0.0
 
 

@@ -70,7 +70,7 @@ class MapSettings:
 
     def __post_init__(self) -> None:
         if not 1 <= self.radius <= 5:
-            raise InputError(f"the kernel radius must be 1 to 5 voxels, found {self.radius}")
+            raise InputError(f"The kernel radius must be 1 to 5 voxels, found {self.radius}: choose one of them.")
 
 
 @dataclass(frozen=True)

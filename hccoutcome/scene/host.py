@@ -96,7 +96,7 @@ def _find_module_classes() -> None:
             "The scene needs Slicer's MRML libraries, but another package named 'slicer' is installed: "
             "remove it and install slicer-core, or work inside 3D Slicer."
         )
-    for name, logic_class in MODULE_LOGICS.items():
+    for name, logic_class in {**MODULE_LOGICS, "Colors": "vtkSlicerColorLogic"}.items():
         if hasattr(slicer, logic_class):
             continue
         for kit in (f"vtkSlicer{name}ModuleMRMLPython", f"vtkSlicer{name}ModuleLogicPython"):
@@ -115,6 +115,7 @@ def _wire(scene: slicer.vtkMRMLScene, folder: Path) -> None:
     application.SetViewLogics(vtkCollection())
     application.GetColorLogic().SetMRMLScene(scene)
     application.GetColorLogic().AddDefaultColorNodes()
+    scene.RegisterNodeClass(slicer.vtkMRMLColorLegendDisplayNode())
     slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene, True)
     modules = {"colors": ModuleStandIn(application.GetColorLogic())}
     for name, logic_class in MODULE_LOGICS.items():

@@ -125,7 +125,7 @@ def test_what_cannot_be_mapped_is_refused(scene, wanted: dict, message: str) -> 
 
 
 def test_a_radius_beyond_five_is_refused() -> None:
-    with pytest.raises(InputError, match="the kernel radius must be 1 to 5 voxels, found 6"):
+    with pytest.raises(InputError, match="The kernel radius must be 1 to 5 voxels, found 6: choose one of them"):
         replace(MapSettings(), radius=6)
 
 
