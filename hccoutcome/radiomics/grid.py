@@ -119,13 +119,13 @@ def resample_bspline(image: NDArray[np.generic], source: Grid, target: Grid, sca
         image: The whole source, shape (z, y, x).
         source: Its grid.
         target: The grid of the result.
-        scale: Turns a block of the source into the values to resample, float64 or the source's own type.
+        scale: Returns a new array of the values to resample in a block, float64 or the source's own type.
     """
     block = support(source, target)
     for margin in (MARGIN, 4 * MARGIN, max(image.shape)):
         wide = (*(_widened(block[axis], margin, image.shape[axis]) for axis in (0, 1)), slice(0, image.shape[2]))
         values = scale(image[wide])
-        coefficients = _coefficients(np.array(values, np.float64), wide, block, image.shape)
+        coefficients = _coefficients(values.astype(np.float64, copy=False), wide, block, image.shape)
         if coefficients is not None:
             break
     result = np.zeros(target.size[::-1], values.dtype)

@@ -34,11 +34,14 @@ class Normalisation:
 
     def __call__(self, array: NDArray[Any]) -> NDArray[np.float64]:
         """Return the normalised values of a block of the image, float64."""
-        values = (array.astype(np.float64) + self.shift) * self.factor
+        values = array.astype(np.float64)
+        values += self.shift
+        values *= self.factor
         if self.outliers is not None:
             values[values > self.outliers] = self.outliers
             values[values < -self.outliers] = -self.outliers
-        return values * float(self.scale)
+        values *= float(self.scale)
+        return values
 
 
 @dataclass(frozen=True)
@@ -233,7 +236,7 @@ def _resample(
     target = _target_grid(mask, box, spacing, parameters.pad_distance)
     labels = resample_nearest(labels, Grid.of(mask), target)
     if parameters.interpolator == "sitkBSpline":
-        values = resample_bspline(array_view(image), source, target, normalisation or np.ascontiguousarray)
+        values = resample_bspline(array_view(image), source, target, normalisation or np.array)
         return _Pair(target.apply_to(sitk.GetImageFromArray(values)), labels, target)
     if normalisation is not None:
         image = source.apply_to(sitk.GetImageFromArray(normalisation(array_view(image))))
