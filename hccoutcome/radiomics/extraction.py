@@ -205,8 +205,6 @@ def _features_of(
     wanted = [group for group in classes if not group.name.startswith("shape")]
     if not wanted:
         return {}
-    if values.dtype.kind in "iu":
-        values = values.astype(np.int64)  # bin edges beyond the largest value must not overflow a small type
     levels = bin_image(values, region, parameters.bin_width, parameters.bin_count)
     textures = [group.name for group in wanted if group.name in TEXTURE_CLASSES]
     _check_neighbours(region.shape, textures, parameters)

@@ -66,14 +66,21 @@ def test_nearest_voxel_equals_itk(case: tuple[sitk.Image, Grid]) -> None:
     assert np.array_equal(found, itk(image, target, sitk.sitkNearestNeighbor))
 
 
-@pytest.mark.parametrize("margin", [1, 8, 64])
-def test_the_margin_changes_no_bit(margin: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a margin too small to settle the last bit the code must read more, not give other values."""
+@pytest.mark.parametrize("flat_first", [True, False])
+@pytest.mark.parametrize("margin", [4, 8, 64])
+def test_the_margin_changes_no_bit(margin: int, flat_first: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a margin too small to settle the last bit the code must read more, not give other values.
+
+    The target lies at the other end of the image, so that one of the two recursions starts inside it. In the flat part
+    that recursion may keep a difference of one unit for ever.
+    """
     rng = np.random.default_rng(1)
-    values = rng.integers(-200, 300, (90, 150, 160)).astype(np.int16)
-    values[:, 100:] = -1024  # a flat part: there the recursion may keep a difference of one unit for ever
+    values = rng.integers(-200, 300, (30, 400, 40)).astype(np.float64) + 0.3
+    values[:, 40:330] = -1024.7
+    if not flat_first:
+        values = np.ascontiguousarray(values[:, ::-1])
     image = sitk.GetImageFromArray(values)
-    target = Grid((30, 40, 20), (0.7, 0.7, 0.7), (70.0, 85.0, 50.0), image.GetDirection())
+    target = Grid((20, 60, 20), (0.7, 1.0, 0.7), (5.0, 339.3 if flat_first else 0.3, 5.0), image.GetDirection())
     monkeypatch.setattr(grid, "MARGIN", margin)
     found = resample_bspline(values, Grid.of(image), target, np.array)
     assert np.array_equal(found, itk(image, target, sitk.sitkBSpline))
