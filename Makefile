@@ -1,7 +1,7 @@
-# make demo   the whole way of one case, on the synthetic patient or on CASE=folder
-# make test   all tests
-# make bench  speed against the peers
-# make lock   compute the locked versions anew (needs uv)
+## make demo   the whole way of one case, on the synthetic patient or on CASE=folder
+## make test   all tests
+## make bench  speed against the peers
+## make lock   compute the locked versions anew (needs uv)
 
 PYTHON ?= python3
 VENV   ?= .venv
@@ -9,32 +9,33 @@ BIN    := $(VENV)/bin
 PIP     = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 DEMO     ?= demo
-CASE     ?= $(DEMO)/case
+CASE     ?=
 PACKAGES ?= radscore-tace-ct haic-mri-clinical albi child-pugh bclc
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check oracle bench lock clean
 
 help:
-	@sed -n 's/^# //p' $(MAKEFILE_LIST)
+	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
 # A stamp for each set of dependencies: it is made anew when its lock file changes.
 $(VENV)/.run: requirements/run.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) --only-binary :all: --require-hashes -r requirements/run.txt
-	$(PIP) --no-deps --editable .
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the packages of requirements/run.txt into $(VENV) (some minutes the first time)"
+	@$(PIP) --only-binary :all: --require-hashes -r requirements/run.txt
+	@$(PIP) --no-deps --editable .
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.run requirements/test.txt
-	$(PIP) --only-binary :all: --require-hashes -r requirements/test.txt
+	@echo "Installing the packages of requirements/test.txt into $(VENV)"
+	@$(PIP) --only-binary :all: --require-hashes -r requirements/test.txt
 	@touch $@
 
-$(DEMO)/case/case.json: $(VENV)/.run
-	$(BIN)/hcc phantom $(DEMO)/case
-
-demo: $(VENV)/.run $(if $(filter $(DEMO)/case,$(CASE)),$(DEMO)/case/case.json)
-	$(BIN)/hcc analyse --case $(CASE) --package $(PACKAGES) --out $(DEMO)/result
+# The synthetic patient is left as it is where it is there already.
+demo: $(VENV)/.run
+	@$(if $(CASE),,$(BIN)/hcc phantom "$(DEMO)/case")
+	$(BIN)/hcc analyse --case "$(or $(CASE),$(DEMO)/case)" --package $(PACKAGES) --out "$(DEMO)/result"
 
 test: check
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest

@@ -2,8 +2,13 @@
 
 from setuptools import find_packages, setup
 
+SHIPPED = ("Icons", "Models", "Parameters", "SampleData", "Terminology")
+
 setup(
     packages=[*find_packages(include=["hccoutcome*"]), "hccoutcome.Resources"],
     package_dir={"hccoutcome.Resources": "Resources"},
-    package_data={"hccoutcome.report": ["*.html"], "hccoutcome.Resources": ["**/*"]},
+    package_data={
+        "hccoutcome.report": ["*.html"],
+        "hccoutcome.Resources": ["requirements.txt", *(f"{folder}/**" for folder in SHIPPED)],
+    },
 )

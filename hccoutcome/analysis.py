@@ -6,11 +6,13 @@ import platform
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numba
 import numpy as np
+import pywt
+import scipy
 import SimpleITK as sitk
 
 from hccoutcome.case import Case
@@ -167,12 +169,14 @@ def _recipe(package: Package) -> Recipe:
 
 def _orders(case: Case, packages: Sequence[Package], settings: Sequence[str]) -> list[Order]:
     """Return what is to be extracted: each recipe once, for all the regions and phases that anyone needs of it."""
-    orders = [_order_of_everything(case, name) for name in settings]
+    orders = []
     for package in packages:
         if package.requirements.features:
             needs = plan(package, case.images)
             regions = {region: phases for region, phases in needs.regions.items() if region in case.masks}
             orders.append(Order(_recipe(package), tuple(needs.phases.values()), regions))
+    # The packages come first, so that their features bear the plain names.
+    orders += [_order_of_everything(case, name) for name in settings]
     united: dict[str, Order] = {}
     for order in orders:
         known = united.get(order.recipe.sha256)
@@ -272,7 +276,7 @@ def _provenance(
         "software": {
             "hccoutcome": __version__,
             "python": platform.python_version(),
-            **{name: metadata.version(name) for name in ("numpy", "scipy", "SimpleITK", "PyWavelets", "numba")},
+            **{module.__name__: module.__version__ for module in (numba, np, pywt, scipy, sitk)},
         },
         "inputs": dict(case.sources),
         "packages": [

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 Status = Literal["ok", "warning", "refused"]
+VERDICTS: dict[Status, str] = {"ok": "Applicable", "warning": "Use with care", "refused": "Not applicable"}
+"""What a verdict means for a score, in the words of every window and report."""
+
 _SEVERITY: dict[Status, int] = {"ok": 0, "warning": 1, "refused": 2}
 
 

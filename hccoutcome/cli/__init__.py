@@ -45,6 +45,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         _report_error(error, as_json="--json" in arguments)
         return WRONG_INPUT if isinstance(error, InputError) else INTERRUPTED if isinstance(error, Cancelled) else FAILED
+    except ModuleNotFoundError as error:
+        if verbose:
+            traceback.print_exc()
+        complain(
+            f"This needs the Python package '{error.name}', which is not installed here: install it and run again."
+        )
+        return FAILED
     except KeyboardInterrupt:
         complain("interrupted; what was finished is kept.")
         return INTERRUPTED

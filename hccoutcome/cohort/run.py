@@ -14,18 +14,19 @@ from typing import Any
 import psutil
 
 from hccoutcome.case import CaseFiles
-from hccoutcome.cohort.merge import merge
+from hccoutcome.cohort.merge import FAILURES_FILE, RESULTS_FILE, merge
 from hccoutcome.cohort.pool import Outcome, Runner
 from hccoutcome.cohort.table import ID_COLUMN, read_cohort_table, try_case_files
 from hccoutcome.errors import HCCError, InputError
 from hccoutcome.files import explained_write_errors, sha256_of, sha256_of_json, write_json, write_text
 from hccoutcome.jobs import AnalyseJob
+from hccoutcome.package.commands import COHORT_MANIFEST
+from hccoutcome.package.format import Package
 from hccoutcome.package.reading import read_package
 from hccoutcome.progress import Progress, silent
 from hccoutcome.version import __version__
-from hccoutcome.worker import RESULT_FILE
+from hccoutcome.worker import FEATURES_FILE, RESULT_FILE
 
-MANIFEST_FILE = "manifest.json"
 _LOCK_FILE = ".running"
 _FINGERPRINT_FILE = "fingerprint"
 
@@ -73,7 +74,8 @@ def run_cohort(
         EnvironmentNeeded: ``out`` cannot be written to.
     """
     rows = read_cohort_table(table)
-    hashes = {name: read_package(name).sha256 for name in settings.packages}
+    packages = [read_package(name) for name in settings.packages]
+    hashes = {package.name: package.sha256 for package in packages}
     _check_out(out, resume)
     with _locked(out):
         started = _now()
@@ -81,7 +83,7 @@ def run_cohort(
         outcomes = dict(_run_all(cases, settings, hashes, out, runner, progress))
         ordered = [outcomes[name] for name in cases]
         merge(out, ordered)
-        _write_manifest(out, table, settings, hashes, ordered, started)
+        _write_manifest(out, table, settings, packages, ordered, started)
     return ordered
 
 
@@ -197,7 +199,7 @@ def _write_manifest(
     out: Path,
     table: Path,
     settings: CohortSettings,
-    hashes: Mapping[str, str],
+    packages: Sequence[Package],
     outcomes: Sequence[Outcome],
     started: str,
 ) -> None:
@@ -210,11 +212,13 @@ def _write_manifest(
     manifest = {
         "version": __version__,
         "table": {"name": table.name, "sha256": sha256_of(table)},
-        "packages": dict(hashes),
+        "packages": {package.name: package.sha256 for package in packages},
+        "settings_sha256": {package.name: package.settings_sha256 for package in packages if package.parameters},
         "settings": list(settings.settings),
         "engine": settings.engine,
         "started": started,
         "finished": _now(),
+        "tables": {name: sha256_of(out / name) for name in (FEATURES_FILE, RESULTS_FILE, FAILURES_FILE)},
         "cases": cases,
     }
-    write_json(out / MANIFEST_FILE, manifest)
+    write_json(out / COHORT_MANIFEST, manifest)

@@ -15,13 +15,7 @@ from hccoutcome.errors import InputError
 from hccoutcome.findings import Findings
 from hccoutcome.imaging.phase import guess_phase
 from hccoutcome.package.prediction import Applicability, Prediction
-
-VERDICTS = {
-    "ok": "Applicable",
-    "warning": "Use with care",
-    "refused": "Not applicable",
-}
-"""The applicability of a score in plain words."""
+from hccoutcome.status import VERDICTS
 
 PHASE_TITLES = {
     "precontrast": "the phase before contrast",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from hccoutcome.package.format import Package, PhaseNeed, Range, VariableNeed
 from hccoutcome.package.reading import list_packages, read_package
 from hccoutcome.package.reference import Reference, reference_from_table
 from hccoutcome.package.schema import manifest_of, parse_manifest
+from hccoutcome.package.strict import parse_json
 
 
 def list_all(folders: Iterable[Path] = ()) -> list[dict[str, Any]]:
@@ -84,17 +86,22 @@ def _show_text(answer: Mapping[str, Any]) -> str:
     return "\n".join([*lines, f"sha256      {package.sha256}"])
 
 
+COHORT_MANIFEST = "manifest.json"
+"""File beside a cohort's tables that says with which packages they were made."""
+
+
 def make_reference(package: Package, table: Path, cohort: str) -> Reference:
     """Return the reference distribution of a cohort for a package.
 
     Args:
         package: a package with radiomic features.
-        table: CSV of features extracted with the package's settings, one row a case, columns by the naming rule: the
-            merged feature table of ``hcc cohort``.
+        table: the merged feature table of a ``hcc cohort`` run of this package, beside its manifest: the same names
+            stand for other values where images were prepared in another way, so a table from elsewhere is refused.
         cohort: which cohort, in words.
 
     Raises:
-        InputError: the package reads no features, or the table cannot be read or lacks something.
+        InputError: the package reads no features, the table cannot be read, lacks something or was changed, or the run
+            was not one of a package with the same settings.
     """
     if not package.requirements.features:
         raise InputError(f"The package '{package.name}' reads no features, so it needs no reference.")
@@ -103,7 +110,23 @@ def make_reference(package: Package, table: Path, cohort: str) -> Reference:
             rows = list(csv.DictReader(stream))
     except (OSError, UnicodeDecodeError, csv.Error):
         raise InputError(f"The feature table '{Path(table).name}' cannot be read: give a CSV in UTF-8.") from None
+    _check_origin(package, Path(table))
     return reference_from_table(rows, package.requirements.features, package.settings_sha256, cohort)
+
+
+def _check_origin(package: Package, table: Path) -> None:
+    """Refuse a table that no run of a package with the same settings wrote."""
+    manifest = table.with_name(COHORT_MANIFEST)
+    how = f"run 'hcc cohort TABLE.csv --package {package.name} --out DIR' and give DIR/{table.name}"
+    if not manifest.is_file():
+        raise InputError(f"A reference is made from the features of a cohort run, found no {manifest.name}: {how}.")
+    run = parse_json(manifest.read_bytes(), manifest.name)
+    if package.settings_sha256 not in run.get("settings_sha256", {}).values():
+        raise InputError(
+            f"The table was made with other preparation or extraction settings than those of '{package.name}': {how}."
+        )
+    if run.get("tables", {}).get(table.name) != hashlib.sha256(table.read_bytes()).hexdigest():
+        raise InputError(f"The table '{table.name}' is not the one that the cohort run wrote: {how}.")
 
 
 def _phase(need: PhaseNeed) -> str:

@@ -15,6 +15,8 @@ from hccoutcome.package.reference import Reference
 from hccoutcome.package.strict import Fields, one_of
 
 Link = Literal["identity", "logistic"]
+INTERCEPT = "intercept"
+"""Name of the contribution that every case has."""
 LINKS: tuple[Link, ...] = ("identity", "logistic")
 WHERE = "weights.json"
 
@@ -77,16 +79,19 @@ class LinearScore:
         return expit(predictor) if self.link == "logistic" else predictor
 
     def contributions(self, row: Mapping[str, float], units: Mapping[str, str]) -> tuple[Contribution, ...]:
-        """Return what each input adds to the linear predictor of a row; with the intercept they sum to it.
+        """Return what the intercept and each input add to the linear predictor of a row; they sum to it.
 
         Args:
             row: value by input.
             units: unit by input, for those that have one.
         """
         amounts = self._amounts(row)
-        return tuple(
-            Contribution(term.name, row[term.name], units.get(term.name, ""), term.coefficient, amount)
-            for term, amount in zip(self.terms, amounts, strict=True)
+        return (
+            Contribution(INTERCEPT, 1.0, coefficient=self.intercept, amount=self.intercept),
+            *(
+                Contribution(term.name, row[term.name], units.get(term.name, ""), term.coefficient, amount)
+                for term, amount in zip(self.terms, amounts, strict=True)
+            ),
         )
 
     def to_json(self) -> dict[str, Any]:

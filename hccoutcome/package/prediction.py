@@ -31,7 +31,8 @@ class Contribution:
         value: the value used, in ``unit``; text for coded variables.
         unit: unit of the value, empty where it has none.
         coefficient: the model's coefficient (points for a staging score), None where the model has no such thing.
-        amount: what this input adds to the score on its linear scale, None where that is not defined.
+        amount: what this input adds to the score on its linear scale (``linear_scale``), None where that is not
+            defined. A linear score's first contribution is its intercept, so that the amounts sum to the score.
     """
 
     name: str
@@ -39,6 +40,11 @@ class Contribution:
     unit: str = ""
     coefficient: float | None = None
     amount: float | None = None
+
+
+def linear_scale(scale: str) -> str:
+    """Return the scale on which contributions add up: a probability's is its log-odds, any other its own."""
+    return "log-odds" if scale == "probability" else scale
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from hccoutcome.clinical.indices import INDICES, composite_index, missing_for_in
 from hccoutcome.clinical.variables import VARIABLES
 from hccoutcome.errors import InputError
 from hccoutcome.findings import Findings
-from hccoutcome.package.prediction import Contribution, Prediction
-from hccoutcome.report.wording import CHECKED, VERDICTS, phase_title
-from hccoutcome.status import Status
+from hccoutcome.package.prediction import Contribution, Prediction, linear_scale
+from hccoutcome.report.wording import CHECKED, phase_title
+from hccoutcome.status import VERDICTS, Status
 
 BAR_WIDTH = 100.0
 """Width of the field of a bar in its own units; zero lies in the middle."""
@@ -58,6 +58,11 @@ class Score:
     def status(self) -> Status:
         """The verdict."""
         return self.prediction.applicability.status
+
+    @property
+    def adds_to(self) -> str:
+        """What the amounts of the inputs add up to."""
+        return linear_scale(self.prediction.scale)
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,6 @@ PHASE_TITLES = {
 }
 """Title by phase, where it is more than the name in capitals."""
 
-VERDICTS: dict[Status, str] = {
-    "ok": "Applicable",
-    "warning": "Given with reservations",
-    "refused": "Not given",
-}
-"""What a verdict means for a score, in words."""
-
 CHECKED: dict[Status, str] = {"ok": "as expected", "warning": "doubtful", "refused": "not usable"}
 """What a verdict means for an input, in words."""
 

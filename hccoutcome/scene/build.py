@@ -14,7 +14,7 @@ import slicer
 from hccoutcome.case import Case
 from hccoutcome.findings import Findings
 from hccoutcome.imaging.geometry import same_geometry
-from hccoutcome.package.prediction import Prediction
+from hccoutcome.package.prediction import Prediction, linear_scale
 from hccoutcome.report.wording import phase_title
 from hccoutcome.scene import tables
 from hccoutcome.scene.appearance import appearance, window_level
@@ -183,7 +183,7 @@ def _contribution_nodes(prediction: Prediction, scene: slicer.vtkMRMLScene) -> d
     chart.AddAndObservePlotSeriesNodeID(series.GetID())
     chart.SetTitle(prediction.title)
     chart.SetXAxisTitle("Input")
-    chart.SetYAxisTitle(f"Contribution to the {prediction.scale}")
+    chart.SetYAxisTitle(f"Contribution to the {linear_scale(prediction.scale)}")
     chart.SetLegendVisibility(False)
     return {"contributions": table, "series": series, "chart": chart}
 

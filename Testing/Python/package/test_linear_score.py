@@ -35,18 +35,19 @@ def test_the_logistic_link_does_not_overflow() -> None:
 
 @settings(deadline=None, derandomize=True)
 @given(numbers, st.lists(st.tuples(numbers, numbers, st.booleans()), min_size=1, max_size=8))
-def test_contributions_and_intercept_sum_to_the_linear_predictor(intercept: float, inputs: list) -> None:
+def test_contributions_sum_to_the_linear_predictor(intercept: float, inputs: list) -> None:
     names = [f"f{place}" for place in range(len(inputs))]
     reference = Reference("c", 30, "0" * 64, {name: Distribution(1.0, 2.0, 0.0, 3.0) for name in names})
     terms = tuple(Term(name, c, scaled) for name, (c, _, scaled) in zip(names, inputs, strict=True))
     score = LinearScore(intercept, terms, "logistic", reference)
     row = {name: value for name, (_, value, _) in zip(names, inputs, strict=True)}
     amounts = [item.amount for item in score.contributions(row, {})]
-    assert intercept + math.fsum(amounts) == pytest.approx(score.decision_function([row])[0], rel=1e-9, abs=1e-9)
+    assert math.fsum(amounts) == pytest.approx(score.decision_function([row])[0], rel=1e-9, abs=1e-9)
 
 
 def test_contributions_tell_value_unit_and_coefficient() -> None:
-    x, y = SCORE.contributions({"x": 14.0, "y": 4.0}, {"y": "cm"})
+    first, x, y = SCORE.contributions({"x": 14.0, "y": 4.0}, {"y": "cm"})
+    assert (first.name, first.value, first.amount) == ("intercept", 1.0, SCORE.intercept)
     assert (x.name, x.value, x.unit, x.coefficient, x.amount) == ("x", 14.0, "", 3.0, 6.0)
     assert (y.name, y.value, y.unit, y.coefficient, y.amount) == ("y", 4.0, "cm", -1.0, -4.0)
 

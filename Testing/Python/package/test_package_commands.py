@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cohort_manifest import write_manifest
 
 from hccoutcome.errors import InputError
 from hccoutcome.package import commands
@@ -72,7 +73,7 @@ def write_table(path: Path, names: tuple[str, ...], cases: int = 40) -> Path:
 
 def test_a_reference_made_from_a_table_fits_its_package(tmp_path: Path) -> None:
     package = read_package("haic-mri-cr")
-    table = write_table(tmp_path / "features.csv", package.requirements.features)
+    table = write_manifest(write_table(tmp_path / "features.csv", package.requirements.features), package)
     reference = commands.make_reference(package, table, "forty made-up cases")
     assert package.with_reference(reference).reference == reference
     assert (reference.cases, reference.cohort) == (40, "forty made-up cases")
@@ -80,16 +81,30 @@ def test_a_reference_made_from_a_table_fits_its_package(tmp_path: Path) -> None:
 
 def test_a_reference_for_more_features_serves_a_package_with_the_same_settings(tmp_path: Path) -> None:
     crh, cr = read_package("haic-mri-crh"), read_package("haic-mri-cr")
-    table = write_table(tmp_path / "features.csv", crh.requirements.features)
+    table = write_manifest(write_table(tmp_path / "features.csv", crh.requirements.features), crh)
     found = cr.with_reference(commands.make_reference(crh, table, "x")).reference
     assert tuple(found.features) == cr.requirements.features
 
 
 def test_a_reference_of_another_package_is_refused(tmp_path: Path) -> None:
     radscore, cr = read_package("radscore-tace-ct"), read_package("haic-mri-cr")
-    table = write_table(tmp_path / "features.csv", radscore.requirements.features)
+    table = write_manifest(write_table(tmp_path / "features.csv", radscore.requirements.features), radscore)
     with pytest.raises(InputError, match="made with other preparation or extraction settings than those of 'haic-mri"):
         cr.with_reference(commands.make_reference(radscore, table, "x"))
+
+
+def test_a_table_of_unknown_origin_makes_no_reference(tmp_path: Path) -> None:
+    """The same names stand for other values where the images were not prepared as the package says."""
+    cr, radscore = read_package("haic-mri-cr"), read_package("radscore-tace-ct")
+    table = write_table(tmp_path / "features.csv", cr.requirements.features)
+    with pytest.raises(InputError, match=r"found no manifest\.json: run 'hcc cohort TABLE\.csv --package haic-mri-cr"):
+        commands.make_reference(cr, table, "x")
+    with pytest.raises(InputError, match="with other preparation or extraction settings than those of 'haic-mri-cr'"):
+        commands.make_reference(cr, write_manifest(table, radscore), "x")
+    write_manifest(table, cr)
+    table.write_text(table.read_text() + "\n")
+    with pytest.raises(InputError, match="is not the one that the cohort run wrote"):
+        commands.make_reference(cr, table, "x")
 
 
 def test_a_package_without_features_needs_no_reference(tmp_path: Path) -> None:

@@ -103,14 +103,14 @@ def test_a_refused_score_shows_its_reasons_and_no_number() -> None:
     assert "No score is given for this case." in text
     for reason in worked_example.REFUSED.applicability.reasons:
         assert reason in text
-    assert "Not given" in text
+    assert "Not applicable" in text
     assert not re.search(r"(?<![\w.])[-+]?\d+\.\d+(?!\.)", text.split("Package")[0])
 
 
 def test_a_doubtful_score_shows_its_reasons_beside_the_number() -> None:
     text = card(render_report(worked_example.findings(), {}), worked_example.RADSCORE.title)
     assert "-0.1235 score" in text
-    assert "Given with reservations" in text
+    assert "Use with care" in text
     assert "portal&#39; was used &lt;instead&gt;" in text
 
 

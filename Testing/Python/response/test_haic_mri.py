@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cohort_manifest import write_manifest
 
 from hccoutcome.imaging.preparation import Preparation
 from hccoutcome.naming import parse_feature_name
@@ -118,7 +119,7 @@ def test_the_clinical_score_by_hand() -> None:
     assert found.score == pytest.approx(0.624783, abs=1e-6)
     assert found.applicability.status == "ok"
     assert found.applicability.reasons == ()
-    assert [item.unit for item in found.contributions] == ["", "cm"]
+    assert [item.unit for item in found.contributions] == ["", "", "cm"]
 
 
 @pytest.mark.parametrize(
@@ -173,12 +174,14 @@ def test_with_a_reference_a_case_has_a_score_worked_out_from_z_scores(name: str,
     table = tmp_path / "features.csv"
     np.savetxt(table, cohort, delimiter=",", header=",".join(columns), comments="", fmt="%.17g")
     inputs = complete(package)
-    found = predict(package.with_reference(make_reference(package, table, "sixty made-up cases")), inputs)
+    found = predict(
+        package.with_reference(make_reference(package, write_manifest(table, package), "sixty made-up cases")), inputs
+    )
     z = (np.array([inputs.features[name] for name in columns]) - cohort.mean(axis=0)) / cohort.std(axis=0)
     intercept, invasion, diameter, *radiomic = coefficients(SCORES[name])
     predictor = intercept + invasion * 1.0 + diameter * 8.0 + float(np.dot(radiomic, z))
     assert found.score == pytest.approx(1 / (1 + np.exp(-predictor)), rel=1e-9)
-    assert sum(item.amount for item in found.contributions) == pytest.approx(predictor - intercept, rel=1e-9)
+    assert sum(item.amount for item in found.contributions) == pytest.approx(predictor, rel=1e-9)
 
 
 def test_crh_needs_three_habitats_and_cr_none() -> None:
