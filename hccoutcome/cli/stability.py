@@ -7,16 +7,21 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hccoutcome.cli.common import DONE, command, say
+from hccoutcome.cli.common import DONE, Bar, command, positive, say
+from hccoutcome.errors import InputError
 
 if TYPE_CHECKING:
+    import SimpleITK as sitk
+
     from hccoutcome.stability.ratings import Ratings
+    from hccoutcome.stability.study import PerturbationStudy
     from hccoutcome.stability.table import Gate, StabilityTable
 
 
 def add(commands: Any) -> None:
     """Add the commands."""
     _add_stability(commands)
+    _add_perturb(commands)
 
 
 def _add_stability(commands: Any) -> None:
@@ -31,6 +36,23 @@ def _add_stability(commands: Any) -> None:
     add_gate(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.csv", help="table to write, a row a feature")
     parser.add_argument("--table", type=Path, metavar="FILE.json", help="also write the table that gates a model")
+
+
+def _add_perturb(commands: Any) -> None:
+    parser = command(commands, "perturb", _perturb, "Extract the features of perturbed outlines of one case.")
+    parser.add_argument("--image", required=True, metavar="[PHASE=]PATH", help="image file or DICOM folder")
+    parser.add_argument(
+        "--mask", required=True, metavar="[REGION=]PATH[#SEGMENT]", help="mask file on the image's grid"
+    )
+    parser.add_argument("--settings", required=True, metavar="NAME|FILE.yaml", help="radiomics parameter file")
+    parser.add_argument("--chain", default="RVC", help="N noise, R rotation, T translation, V volume, C contour")
+    parser.add_argument("--n", type=positive, default=30, help="number of perturbations; default 30")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--subject", metavar="NAME", help="name of the case in the tables; default: that of FOLDER")
+    parser.add_argument("--cv", type=float, default=0.15, metavar="FRACTION", help="stable below it; default 0.15")
+    parser.add_argument("--engine", default="auto", choices=("auto", "fast", "pyradiomics"), help="radiomics engine")
+    parser.add_argument("--workers", type=positive, help="perturbations at once; default: the processors")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="tables and masks/")
 
 
 def add_gate(parser: argparse.ArgumentParser) -> None:
@@ -66,6 +88,101 @@ def _stability(options: argparse.Namespace) -> int:
         write_table(options.table, table)
     say(json.dumps(_summary(ratings, table, options.out)) if options.json else _report(ratings, table, options.out))
     return DONE
+
+
+def _perturb(options: argparse.Namespace) -> int:
+    from hccoutcome.case import check_case_id
+    from hccoutcome.radiomics.settings import load_settings
+    from hccoutcome.stability.gate import variation_table
+    from hccoutcome.stability.perturbation import PerturbationSettings
+    from hccoutcome.stability.ratings import renamed
+    from hccoutcome.stability.study import perturb_case
+    from hccoutcome.stability.table import Gate
+    from hccoutcome.stability.writing import mask_path, write_mask, write_study
+
+    subject, gate = check_case_id(options.subject or options.out.resolve().name), Gate(None, cv=options.cv)
+    settings, radiomics = PerturbationSettings(options.chain), load_settings(options.settings)
+    image, mask, prefix = _image_and_mask(options.image, options.mask)
+    with Bar(options) as bar:
+        study = perturb_case(
+            image,
+            mask,
+            radiomics,
+            settings,
+            options.n,
+            options.seed,
+            options.engine,
+            options.workers,
+            lambda item, found: write_mask(mask_path(options.out, item), found, f"perturbation {item.index}"),
+            bar.progress,
+        )
+    table = variation_table(renamed(study.ratings(subject), prefix), gate, study.provenance)
+    write_study(options.out, subject, study, table, prefix)
+    say(
+        json.dumps(_perturb_summary(study, table, options.out))
+        if options.json
+        else _perturb_report(study, table, options)
+    )
+    return DONE
+
+
+def _image_and_mask(image: str, mask: str) -> tuple[sitk.Image, sitk.Image, str]:
+    """Read image and mask, each given as a path or NAME=PATH, and return the prefix that the names give features."""
+    from hccoutcome.case import ImageFile, MaskFile, canonical_phase, canonical_region
+    from hccoutcome.imaging.geometry import on_grid
+    from hccoutcome.imaging.reading import read_image, read_mask
+
+    phase, image_path, series = _named_path(image)
+    region, mask_path, segment = _named_path(mask)
+    if bool(phase) != bool(region):
+        raise InputError(
+            "Image and mask are both given as NAME=PATH, which names the features, or both as PATH, found "
+            f"'{image}' and '{mask}': write PHASE=PATH and REGION=PATH."
+        )
+    prefix = f"{canonical_phase(phase)}_{canonical_region(region)}_" if phase else ""
+    read = read_image(ImageFile(image_path, series))
+    found = read_mask(MaskFile(mask_path, segment), reference=read)
+    return read, on_grid(found, read), prefix
+
+
+def _named_path(text: str) -> tuple[str, Path, str | None]:
+    """Return name, path and what follows # of ``[NAME=]PATH[#PART]``; a file with such a name is taken as it is."""
+    name = ""
+    if not Path(text).exists() and "=" in text:
+        name, _, text = text.partition("=")
+    part = None
+    if not Path(text).exists() and "#" in text:
+        text, _, part = text.partition("#")
+    return name, Path(text).expanduser().absolute(), part or None
+
+
+def _perturb_summary(study: PerturbationStudy, table: StabilityTable, path: Path) -> dict[str, Any]:
+    return {
+        "path": str(path),
+        "perturbations": len(study.perturbations),
+        "features": len(table.features),
+        "stable": len(table.stable),
+        "failures": {str(index): reason for index, reason in study.failures.items()},
+    }
+
+
+def _perturb_report(study: PerturbationStudy, table: StabilityTable, options: argparse.Namespace) -> str:
+    """Return the outcome of a perturbation study in words."""
+    from hccoutcome.stability.gate import describe_gate
+
+    lines = [
+        f"{len(table.stable)} of {len(table.features)} features vary by {describe_gate(table.gate)} over "
+        f"{len(study.perturbations)} perturbations ({options.chain.upper()}, seed {options.seed}); "
+        f"written to {options.out}",
+        "The ICC compares subjects: run this for each, then hcc stability */features.csv --subject subject "
+        "--rater perturbation --icc 1,1.",
+    ]
+    if study.failures:
+        index, reason = next(iter(study.failures.items()))
+        lines.append(
+            f"{_counted(len(study.failures), 'perturbation')} could not be extracted; number {index}: {reason}"
+        )
+    return "\n".join(lines)
 
 
 def _summary(ratings: Ratings, table: StabilityTable, path: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import csv
 import difflib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -86,6 +86,11 @@ def ratings_of(rows: Sequence[tuple[str, str, Mapping[str, float]]]) -> Ratings:
     present = {(subject, rater) for subject, rater, _ in rows}
     missing = tuple((s, r) for s in subjects for r in raters if (s, r) not in present)
     return Ratings(subjects, raters, features, values, missing)
+
+
+def renamed(ratings: Ratings, prefix: str) -> Ratings:
+    """Return ratings with a prefix before each feature's name, ``portal_tumor_`` for instance."""
+    return replace(ratings, features=tuple(prefix + name for name in ratings.features))
 
 
 def _rows(paths: Sequence[Path]) -> tuple[list[str], list[tuple[str, dict[str, str]]]]:
