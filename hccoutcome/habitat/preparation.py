@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
 import SimpleITK as sitk
 
 from hccoutcome.errors import InputError, nearest
 from hccoutcome.habitat.region import order_phase
-from hccoutcome.imaging.normalise import minmax
+from hccoutcome.imaging.normalise import window
 from hccoutcome.imaging.prepare import Preparation, prepare
 from hccoutcome.progress import Progress, silent
 
@@ -44,7 +45,8 @@ class RegistrationCheck:
         reference: the phase that stayed.
         before, after: their mutual information in nats, as scanned and as registered.
         overlap: part of the reference grid that the moved image covers.
-        checkerboard: both images in turns, square by square, each scaled to 0..255: edges run on where they match.
+        checkerboard: both images in turns, square by square, each scaled to 0..255 and cut at its 0.5th and 99.5th
+            percentile: edges run on where they match.
     """
 
     phase: str
@@ -129,9 +131,18 @@ def prepare_tumour(
 
 
 def checkerboard(first: sitk.Image, second: sitk.Image, square_mm: float = SQUARE_MM) -> sitk.Image:
-    """Return two images on one grid in turns, square by square (float32, each scaled to 0..255)."""
+    """Return two images on one grid in turns, square by square (float32, 0..255); see ``RegistrationCheck``."""
     squares = [
         max(2, round(size * spacing / square_mm))
         for size, spacing in zip(first.GetSize(), first.GetSpacing(), strict=True)
     ]
-    return sitk.CheckerBoard(minmax(first), minmax(second), squares)
+    return sitk.CheckerBoard(_shown(first), _shown(second), squares)
+
+
+def _shown(image: sitk.Image) -> sitk.Image:
+    """Return an image scaled to 0..255 between its percentiles; where these are the same, between its extremes."""
+    values = sitk.GetArrayViewFromImage(image)
+    low, high = np.percentile(values, (0.5, 99.5))
+    if low == high:
+        low, high = values.min(), values.max()
+    return window(image, float(low), float(high), (0.0, 255.0))
