@@ -23,6 +23,10 @@ Box = tuple[slice, ...]
 """A block of voxels, slices in the order z, y, x."""
 
 
+DEFAULT_TOLERANCE = 1e-6
+"""ITK's own tolerance of grids, unless ``geometryTolerance`` gives another."""
+
+
 @dataclass(frozen=True)
 class Normalisation:
     """Maps intensities to ``scale * clip((x + shift) * factor)``, what ``normalize`` does to the whole image."""
@@ -343,16 +347,13 @@ def geometry_difference(image: sitk.Image, mask: sitk.Image, tolerance: float | 
     """Return in words how the grids differ beyond ITK's tolerance, or an empty text where they agree.
 
     Args:
-        tolerance: In voxels for origin and spacing, absolute for the direction; None takes SimpleITK's (1e-6).
+        tolerance: In voxels for origin and spacing, absolute for the direction; None takes ITK's default.
     """
     if image.GetSize() != mask.GetSize():
         return f"image size {_words(image.GetSize())} and mask size {_words(mask.GetSize())}"
-    coordinate = direction = tolerance
-    if tolerance is None:
-        coordinate = sitk.ProcessObject.GetGlobalDefaultCoordinateTolerance()
-        direction = sitk.ProcessObject.GetGlobalDefaultDirectionTolerance()
-    length = abs(coordinate * image.GetSpacing()[0])
-    for name, allowed in (("Origin", length), ("Spacing", length), ("Direction", direction)):
+    allowance = DEFAULT_TOLERANCE if tolerance is None else tolerance
+    length = abs(allowance * image.GetSpacing()[0])
+    for name, allowed in (("Origin", length), ("Spacing", length), ("Direction", allowance)):
         first, second = getattr(image, f"Get{name}")(), getattr(mask, f"Get{name}")()
         if np.abs(np.subtract(first, second)).max() > allowed:
             return f"image {name.lower()} {_words(first)} and mask {name.lower()} {_words(second)}"
