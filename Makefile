@@ -51,7 +51,7 @@ oracle: $(VENV)/.test
 	$(PIP) 'setuptools<80' wheel versioneer && $(PIP) --no-build-isolation pyradiomics==3.0.1
 
 bench: $(VENV)/.test
-	$(BIN)/python Testing/Benchmarks/bench_radiomics.py
+	$(BIN)/python Testing/Benchmarks
 
 lock:
 	uv pip compile pyproject.toml --extra host --universal --python-version 3.11 --only-binary :all: \

@@ -26,6 +26,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import SimpleITK as sitk
+from rows import Row, write_rows
 from scipy import ndimage
 
 from hccoutcome.radiomics import pyradiomics
@@ -74,6 +75,13 @@ CASES: dict[str, Callable[[], Inputs]] = {
     "sphere of 20 mm": lambda: sphere(20),
     "ircadb17 tumour": tumour,
     "brain1, bins of 5": brain,
+}
+AIMS = {
+    ("sphere of 50 mm", 1): "6x",
+    ("sphere of 50 mm", 2): "10x",
+    ("sphere of 20 mm", 1): "4x",
+    ("ircadb17 tumour", 1): "6x",
+    ("ircadb17 tumour", 2): "10x",
 }
 NEEDS = {"ircadb17 tumour": "ircadb17_ct", "brain1, bins of 5": "pyradiomics"}
 
@@ -132,16 +140,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--measure", nargs=4, metavar=("CASE", "ENGINE", "WORKERS", "REPEATS"), help=argparse.SUPPRESS)
     parser.add_argument("--repeats", type=int, default=5, help="timed calls of the engine per measurement")
+    parser.add_argument("--rows", type=Path, help="JSON file for the rows of the table of all benchmarks")
     options = parser.parse_args()
     if options.measure:
         case, engine, workers, repeats = options.measure
         print(json.dumps(measure(case, engine, int(workers), int(repeats))))
         return
-    report(options.repeats)
+    write_rows(options.rows, report(options.repeats))
 
 
-def report(repeats: int) -> None:
-    """Measure everything and print the table."""
+def report(repeats: int) -> list[Row]:
+    """Measure everything, print the table and return its rows."""
+    rows: list[Row] = []
     print(f"{'case':18} {'voxels':>8} {'features':>8} {'threads':>7} {'first s':>8} {'s':>7} {'PyRad. s':>8} ", end="")
     print(f"{'ratio':>6} {'MB':>6} {'PyRad. MB':>9} {'floor s':>8}")
     for case in CASES:
@@ -156,8 +166,17 @@ def report(repeats: int) -> None:
         one = {**first_half, "median": min(first_half["median"], second_half["median"])}
         for threads, ours in ((1, one), (2, in_a_process(case, "fast", 2, repeats))):
             floor = ours["voxels"] * 26 * ours["images"] * LOOKUP_NS * 1e-9 / threads
-            print(row(case, threads, ours, theirs, floor))
-    print(f"Cold start, from Python's start to the features of a small region: {cold_start():.2f} s")
+            print(row(case, threads, ours, theirs, floor), flush=True)
+            rows.append(compared(case, threads, ours, theirs))
+    start = cold_start()
+    print(f"Cold start, from Python's start to the features of a small region: {start:.2f} s")
+    return [*rows, Row("features", "cold start to the first feature", start)]
+
+
+def compared(case: str, threads: int, ours: dict[str, float], theirs: dict[str, float] | None) -> Row:
+    title = f"{ours['features']:.0f} features, {case}, {threads} thread{'s' * (threads > 1)}"
+    reference = None if theirs is None else theirs["median"]
+    return Row("features", title, ours["median"], "PyRadiomics, 1 thread", reference, AIMS.get((case, threads), ""))
 
 
 def row(case: str, threads: int, ours: dict[str, float], theirs: dict[str, float] | None, floor: float) -> str:

@@ -1,4 +1,4 @@
-"""Time of each radiomics class, one thread, against PyRadiomics in the same run: ``python bench_radiomics_classes.py``.
+"""Time of each radiomics class, one thread, against PyRadiomics in the same run: ``python time_classes.py``.
 
 Every figure is the median of several runs after compilation; the time of the first call, which compiles or loads the
 compiled kernels from disk, stands apart. A look-up is one read of a neighbour's level: 13 directions for co-occurrences
@@ -29,9 +29,8 @@ from hccoutcome.radiomics.classes import (
     compute_shape,
     compute_texture,
 )
-from hccoutcome.radiomics.features import FEATURES, TEXTURE_CLASSES
+from hccoutcome.radiomics.features import TEXTURE_CLASSES
 from hccoutcome.radiomics.kernels import count_pairs
-from hccoutcome.radiomics.voxelmaps import MapSettings, compute_voxel_maps
 
 DATA = Path(os.environ.get("HCC_TEST_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 
@@ -123,28 +122,6 @@ def table(title: str, image: np.ndarray, mask: np.ndarray, width: float, repeats
     print(lookups(image, mask, width))
 
 
-def maps(image: np.ndarray, mask: np.ndarray, voxels: int) -> None:
-    """Print the time of all co-occurrence maps, radius 2: of the whole region, and of PyRadiomics on some of it."""
-    wanted = {"glcm": [name for name, entry in FEATURES["glcm"].items() if entry.on_by_default]}
-    settings = MapSettings(radius=2)
-    compute_voxel_maps(image[:6, :6, :6], np.ones((6, 6, 6), np.bool_), wanted, settings)
-    print(f"\nall co-occurrence maps, radius 2: {int(mask.sum())} voxels")
-    for threads in (1, os.cpu_count() or 1):
-        elapsed = median_ms(lambda threads=threads: compute_voxel_maps(image, mask, wanted, settings, threads), 1)
-        print(f"engine, {threads} threads: {elapsed / 1e3:.1f} s, {elapsed * 1e3 / mask.sum():.1f} us a voxel")
-    try:
-        from radiomics.glcm import RadiomicsGLCM
-    except ImportError:
-        return
-    levels = sitk.GetImageFromArray(image)
-    region = sitk.GetImageFromArray(mask.astype(np.uint8))
-    extractor = RadiomicsGLCM(levels, region, voxelBased=True, kernelRadius=2, voxelBatch=100)
-    middle = extractor.labelledVoxelCoordinates.shape[1] // 2
-    extractor.labelledVoxelCoordinates = extractor.labelledVoxelCoordinates[:, middle : middle + voxels]
-    elapsed = median_ms(extractor.execute, 1)
-    print(f"PyRadiomics on {voxels} of them, batches of 100: {elapsed * 1e3 / voxels:.0f} us a voxel")
-
-
 def main() -> None:
     """Print the tables of all regions."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -154,7 +131,6 @@ def main() -> None:
     table("ball of 50 mm", *ball(50), 25.0, repeats)
     table("ball of 50 mm, narrow bins", *ball(50), 5.0, repeats)
     table("ball of 20 mm", *ball(20), 25.0, repeats)
-    maps(*ball(20), voxels=1000)
     if (DATA / "pyradiomics").is_dir():
         table("brain1, narrow bins", *brain(), 5.0, repeats)
 
