@@ -285,3 +285,22 @@ def test_wrong_calls_get_their_sentence(
     said = capsys.readouterr().err
     assert message in said
     assert said.count("\n") == 1
+
+
+def test_the_real_tumour_keeps_its_place_and_its_study_is_that_of_its_masks(data: Path) -> None:
+    folder = data / "ircadb17_ct"
+    image = sitk.ReadImage(str(folder / "ct.nii.gz"))
+    mask = sitk.Cast(sitk.ReadImage(str(folder / "livertumor1.nii.gz")) != 0, sitk.sitkUInt8)
+    settings = RadiomicsSettings.from_dict(
+        {"featureClass": {"shape": ["VoxelVolume"], "firstorder": []}, "setting": {"resampledPixelSpacing": [1, 1, 1]}}
+    )
+    masks = {}
+    study = perturb_case(
+        image, mask, settings, PerturbationSettings("RTVC"), 2, on_mask=lambda p, m: masks.update({p.index: m})
+    )
+    assert_same(by_index(study, 2), extract_region(image, masks[2], settings))
+    for item, agreement in zip(study.perturbations, study.agreement, strict=True):
+        assert agreement.volumes_ml[0] == pytest.approx(85.6, abs=0.1)
+        assert agreement.volumes_ml[1] == pytest.approx(85.6 * (1 + item.growth), rel=0.05)
+        assert 0.75 < agreement.dice < 1
+        assert agreement.hausdorff95_mm < 12
