@@ -156,7 +156,15 @@ def test_paths_in_the_folder_are_written_relative_to_it(folder):
         ({"case_id": "a/b"}, "A case needs a name of 1 to 64 letters"),
         ([1], "'case.json' was expected to hold names and values ({...}), found [1]: correct it."),
         ('{"case_id": "a",\n "images": {}',
-         "'case.json' was expected to be JSON, found a mistake in line 2, column 14"),
+         "'case.json' should be JSON; Expecting ',' delimiter in line 2, column 14: mend or replace it."),
+        ('{"clinical": {"alb": 41, "alb": 21}}', "'case.json' gives 'alb' twice in one object"),
+        ('{"clinical": {"alb": NaN}}', "'case.json' holds NaN where a finite number belongs: replace it."),
+        ('{"clinical": {"alb": -Infinity}}', "'case.json' holds -Infinity where a finite number belongs"),
+        ('{"clinical": {"alb": ' + "4" * 400 + "}}", "'case.json' holds a number of 400 characters where a finite"),
+        ('{"clinical": {"alb": ' + "4" * 5000 + "}}", "'case.json' holds a number of 5000 characters where a finite"),
+        ("[" * 100_000, "'case.json' is nested far deeper than any such file needs"),
+        ({"case_id": 5}, "'case_id' in case.json is a text, found 5: put it into quotes."),
+        ({"case_id": None}, "'case_id' in case.json is a text, found None: put it into quotes."),
     ],
 )  # fmt: skip
 def test_a_wrong_case_file_is_answered_with_what_to_correct(tmp_path, data, message):
@@ -167,8 +175,22 @@ def test_a_folder_without_case_file_is_refused_and_so_is_one_in_another_encoding
     with pytest.raises(InputError, match=r"A case folder holds a case\.json, found none in"):
         read_case_folder(tmp_path)
     (tmp_path / "case.json").write_bytes(b"\xff\xfe{")
-    with pytest.raises(InputError, match="expected to be JSON in UTF-8, found other bytes: save it as UTF-8 text"):
+    with pytest.raises(InputError, match=r"'case\.json' should be text in UTF-8 and is not"):
         read_case_folder(tmp_path)
+
+
+def test_a_byte_order_mark_is_no_fault_and_a_folder_in_place_of_a_file_is_one(tmp_path):
+    (tmp_path / "case.json").write_bytes(b'\xef\xbb\xbf{"case_id": "a"}')
+    assert read_case_folder(tmp_path).case_id == "a"
+    (tmp_path / "record.json").mkdir()
+    with pytest.raises(InputError, match=r"'record\.json' was expected to be a JSON file that may be read, found"):
+        case_files(None, clinical=tmp_path / "record.json")
+
+
+def test_a_clinical_record_of_its_own_is_read_as_strictly(tmp_path):
+    (tmp_path / "record.json").write_text('{"alb": 41, "alb": 21}')
+    with pytest.raises(InputError, match=r"'record\.json' gives 'alb' twice in one object"):
+        case_files(None, clinical=tmp_path / "record.json")
 
 
 def test_options_make_a_case_and_several_masks_of_one_region_are_kept(folder):

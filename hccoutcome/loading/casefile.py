@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-import json
+import codecs
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 from hccoutcome.case import CaseFiles, ImageFile, MaskFile, Modality, canonical_phase, canonical_region
 from hccoutcome.errors import InputError, nearest
 from hccoutcome.files import write_json
+from hccoutcome.strict_json import parse_json
 
 CASE_FILE = "case.json"
 _KEYS = ("case_id", "modality", "synthetic", "images", "masks", "clinical")
@@ -36,26 +37,22 @@ def read_case_folder(folder: Path) -> CaseFiles:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file.
+    """Read a JSON file as strictly as a model package, but for a byte order mark, which editors of Windows write.
 
     Raises:
-        InputError: not found, or not valid JSON; the sentence names the line.
+        InputError: not found, not to be opened, or not the JSON that ``parse_json`` takes.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        content = path.read_bytes()
     except FileNotFoundError as error:
         raise InputError(
             f"The file '{path.name}' was expected in '{path.parent.name}', found no such file: check the path."
         ) from error
-    except UnicodeDecodeError as error:
+    except (IsADirectoryError, PermissionError) as error:
         raise InputError(
-            f"'{path.name}' was expected to be JSON in UTF-8, found other bytes: save it as UTF-8 text."
+            f"'{path.name}' was expected to be a JSON file that may be read, found {error.strerror}: check the path."
         ) from error
-    except json.JSONDecodeError as error:
-        raise InputError(
-            f"'{path.name}' was expected to be JSON, found a mistake in line {error.lineno}, column {error.colno} "
-            f"({error.msg}): correct it."
-        ) from error
+    return parse_json(content.removeprefix(codecs.BOM_UTF8), f"'{path.name}'")
 
 
 def case_from_json(data: Any, folder: Path) -> CaseFiles:
@@ -70,6 +67,9 @@ def case_from_json(data: Any, folder: Path) -> CaseFiles:
             raise InputError(f"'{key}' is no key of {CASE_FILE}; {nearest(str(key), _KEYS)}: correct or remove it.")
     if not isinstance(data.get("synthetic", False), bool):
         raise InputError(f"'synthetic' in {CASE_FILE} is true or false, found {data['synthetic']!r}: correct it.")
+    case_id = data.get("case_id", folder.name)
+    if not isinstance(case_id, str):
+        raise InputError(f"'case_id' in {CASE_FILE} is a text, found {case_id!r}: put it into quotes.")
     images: dict[str, ImageFile] = {}
     for name, entry in _mapping(data.get("images", {}), "images").items():
         _put(images, canonical_phase(name), ImageFile(*_path_and(entry, "series", name, folder)), "image")
@@ -83,7 +83,7 @@ def case_from_json(data: Any, folder: Path) -> CaseFiles:
             "mask",
         )
     return CaseFiles(
-        case_id=data.get("case_id", folder.name),
+        case_id=case_id,
         images=images,
         masks={region: files for region, files in masks.items() if files},
         clinical=dict(_mapping(data.get("clinical", {}), "clinical")),

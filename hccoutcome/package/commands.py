@@ -13,7 +13,7 @@ from hccoutcome.package.format import Package, PhaseNeed, Range, VariableNeed
 from hccoutcome.package.reading import list_packages, read_package
 from hccoutcome.package.reference import Reference, reference_from_table
 from hccoutcome.package.schema import manifest_of, parse_manifest
-from hccoutcome.package.strict import parse_json
+from hccoutcome.strict_json import parse_json
 
 
 def list_all(folders: Iterable[Path] = ()) -> list[dict[str, Any]]:
@@ -110,23 +110,31 @@ def make_reference(package: Package, table: Path, cohort: str) -> Reference:
             rows = list(csv.DictReader(stream))
     except (OSError, UnicodeDecodeError, csv.Error):
         raise InputError(f"The feature table '{Path(table).name}' cannot be read: give a CSV in UTF-8.") from None
-    _check_origin(package, Path(table))
-    return reference_from_table(rows, package.requirements.features, package.settings_sha256, cohort)
+    recipe = _recipe_of(package, Path(table))
+    features = package.requirements.features
+    own = [{name: row.get(f"{name}@{recipe}") or row.get(name) for name in features} for row in rows]
+    return reference_from_table(own, features, package.settings_sha256, cohort)
 
 
-def _check_origin(package: Package, table: Path) -> None:
-    """Refuse a table that no run of a package with the same settings wrote."""
+def _recipe_of(package: Package, table: Path) -> str:
+    """Return the name of the package whose settings are the same and which names columns that several settings give.
+
+    Raises:
+        InputError: no run of a package with the same settings wrote the table.
+    """
     manifest = table.with_name(COHORT_MANIFEST)
     how = f"run 'hcc cohort TABLE.csv --package {package.name} --out DIR' and give DIR/{table.name}"
     if not manifest.is_file():
         raise InputError(f"A reference is made from the features of a cohort run, found no {manifest.name}: {how}.")
     run = parse_json(manifest.read_bytes(), manifest.name)
-    if package.settings_sha256 not in run.get("settings_sha256", {}).values():
+    recipes = {sha256: name for name, sha256 in reversed(run.get("settings_sha256", {}).items())}
+    if package.settings_sha256 not in recipes:
         raise InputError(
             f"The table was made with other preparation or extraction settings than those of '{package.name}': {how}."
         )
     if run.get("tables", {}).get(table.name) != hashlib.sha256(table.read_bytes()).hexdigest():
         raise InputError(f"The table '{table.name}' is not the one that the cohort run wrote: {how}.")
+    return str(recipes[package.settings_sha256])
 
 
 def _phase(need: PhaseNeed) -> str:

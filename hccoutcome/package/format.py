@@ -16,7 +16,7 @@ from hccoutcome.case import Modality
 from hccoutcome.errors import InputError
 from hccoutcome.naming import parse_feature_name
 from hccoutcome.package.reference import Reference
-from hccoutcome.package.strict import canonical_json
+from hccoutcome.strict_json import canonical_json
 
 VariableKind = Literal["number", "binary", "category"]
 VARIABLE_KINDS: tuple[VariableKind, ...] = ("number", "binary", "category")

@@ -12,7 +12,7 @@ from scipy.special import expit
 from hccoutcome.errors import InputError, nearest
 from hccoutcome.package.prediction import Contribution
 from hccoutcome.package.reference import Reference
-from hccoutcome.package.strict import Fields, one_of
+from hccoutcome.strict_json import Fields, one_of
 
 Link = Literal["identity", "logistic"]
 INTERCEPT = "intercept"

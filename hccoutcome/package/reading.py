@@ -13,8 +13,8 @@ from hccoutcome.package.container import read_files
 from hccoutcome.package.format import MANIFEST, Package
 from hccoutcome.package.reference import parse_reference, read_reference
 from hccoutcome.package.schema import parse_manifest, seal
-from hccoutcome.package.strict import canonical_json, parse_json
 from hccoutcome.resources import resource
+from hccoutcome.strict_json import canonical_json, parse_json
 
 
 def read_package(name_or_path: str | Path, folders: Iterable[Path] = (), reference: Path | None = None) -> Package:

@@ -16,7 +16,7 @@ import numpy as np
 from scipy.special import fdtrc
 
 from hccoutcome.errors import InputError, nearest
-from hccoutcome.package.strict import Fields, canonical_json, parse_json
+from hccoutcome.strict_json import Fields, canonical_json, parse_json
 
 LEAST_CASES = 10
 """Fewer cases give no mean and deviation worth the name."""

@@ -21,7 +21,7 @@ from hccoutcome.package.format import (
     Requirements,
     VariableNeed,
 )
-from hccoutcome.package.strict import Fields, canonical_json, one_of
+from hccoutcome.strict_json import Fields, canonical_json, one_of
 
 SCALES = ("probability", "score", "log hazard", "points", "stage", "grade")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")

@@ -14,7 +14,7 @@ from hccoutcome.package.container import read_files
 from hccoutcome.package.format import CARD, MANIFEST, Package
 from hccoutcome.package.reading import verify
 from hccoutcome.package.schema import manifest_of
-from hccoutcome.package.strict import canonical_json
+from hccoutcome.strict_json import canonical_json
 
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 

@@ -25,8 +25,8 @@ from hccoutcome.package.container import LARGEST_FILE
 from hccoutcome.package.format import Package
 from hccoutcome.package.reading import list_packages, read_package
 from hccoutcome.package.schema import seal
-from hccoutcome.package.strict import canonical_json
 from hccoutcome.package.writing import package_files, write_package
+from hccoutcome.strict_json import canonical_json
 
 FILES = package_files(make_package())
 DIGESTS = {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()}
@@ -174,6 +174,13 @@ def test_even_another_spacing_of_package_json_is_found(tmp_path: Path, change) -
 def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
     folder = put(tmp_path / "toy", {key: content for key, content in FILES.items() if key != name})
     with pytest.raises(InputError, match=f"The package 'toy' lacks its file '{name}': get it again."):
+        read_package(folder)
+
+
+def test_a_weight_beyond_the_range_of_numbers_is_refused_even_if_sealed(tmp_path: Path) -> None:
+    weights = FILES["weights.json"].replace(b'"intercept": 1.0', b'"intercept": ' + b"7" * 400)
+    folder = put(tmp_path / "toy", resealed(lambda _: None, weights_json=weights))
+    with pytest.raises(InputError, match=r"weights\.json holds a number of 400 characters where a finite number"):
         read_package(folder)
 
 

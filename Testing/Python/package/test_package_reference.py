@@ -16,7 +16,7 @@ from hccoutcome.package.reference import (
     reference_from_table,
     write_reference,
 )
-from hccoutcome.package.strict import canonical_json
+from hccoutcome.strict_json import canonical_json
 
 NAMES = ("portal_tumor_original_firstorder_Mean", "portal_tumor_original_glcm_Id", "portal_tumor_original_glszm_X")
 

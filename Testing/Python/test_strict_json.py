@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hccoutcome.errors import InputError
-from hccoutcome.package.strict import Fields, canonical_json, one_of, parse_json
+from hccoutcome.strict_json import Fields, canonical_json, one_of, parse_json
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**15), 10**15) | st.floats(allow_nan=False, allow_infinity=False)
@@ -41,15 +41,30 @@ def test_canonical_json_refuses_nan() -> None:
         (b'{"a": -Infinity}', r"x\.json holds -Infinity where a finite number belongs"),
         (b'{"a": 1e999}', r"x\.json holds 1e999 where a finite number belongs"),
         (b"\xff\xfe{}", r"x\.json should be text in UTF-8 and is not"),
-        (b'{"a": 1,}', r"x\.json should be JSON; .* in line 1: mend or replace it\."),
+        (b'{"a": 1,}', r"x\.json should be JSON; .* in line 1, column \d+: mend or replace it\."),
         (b"[" * 200_000, r"x\.json is nested far deeper than any such file needs"),
-        (b"1" * 5000, r"x\.json holds a number that is too long to read"),
+        (b"1" * 5000, r"x\.json holds a number of 5000 characters where a finite number belongs: replace it\."),
+        (b"[-" + b"9" * 400 + b"]", r"x\.json holds a number of 401 characters where a finite number belongs"),
     ],
-    ids=["repeated key", "NaN", "infinite", "overflow", "not UTF-8", "syntax", "nesting", "long number"],
+    ids=[
+        "repeated key",
+        "NaN",
+        "infinite",
+        "overflow",
+        "not UTF-8",
+        "syntax",
+        "nesting",
+        "long number",
+        "whole number beyond the floats",
+    ],
 )
 def test_wrong_json_is_refused(content: bytes, message: str) -> None:
     with pytest.raises(InputError, match=message):
         parse_json(content, "x.json")
+
+
+def test_whole_numbers_that_floats_reach_stay_whole() -> None:
+    assert parse_json(b"[12345678901234567890, -0, 1.5]", "x.json") == [12345678901234567890, 0, 1.5]
 
 
 def test_a_repeated_key_deep_inside_is_found() -> None:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from hccoutcome.errors import InputError, nearest
 
 _MISSING = object()
+_LONGEST_SHOWN = 30
 Word = TypeVar("Word", bound=str)
 
 
@@ -31,7 +32,8 @@ def parse_json(content: bytes, where: str) -> Any:
         where: name of the file for the message.
 
     Raises:
-        InputError: not UTF-8, not JSON, a key given twice, NaN, an infinite number, or nested too deeply.
+        InputError: not UTF-8, not JSON, a key given twice, NaN, an infinite number or one that no float can hold, or
+            nested too deeply.
     """
     try:
         return json.loads(
@@ -39,17 +41,15 @@ def parse_json(content: bytes, where: str) -> Any:
             object_pairs_hook=lambda pairs: _unique(pairs, where),
             parse_constant=lambda word: _refuse_number(word, where),
             parse_float=lambda word: _finite(word, where),
+            parse_int=lambda word: _whole(word, where),
         )
     except UnicodeDecodeError:
         raise InputError(f"{where} should be text in UTF-8 and is not: get the file again from its author.") from None
     except json.JSONDecodeError as error:
-        raise InputError(f"{where} should be JSON; {error.msg} in line {error.lineno}: mend or replace it.") from None
+        place = f"line {error.lineno}, column {error.colno}"
+        raise InputError(f"{where} should be JSON; {error.msg} in {place}: mend or replace it.") from None
     except RecursionError:
         raise InputError(f"{where} is nested far deeper than any such file needs: do not use it.") from None
-    except ValueError as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{where} holds a number that is too long to read: do not use it.") from None
 
 
 def _unique(pairs: list[tuple[str, Any]], where: str) -> dict[str, Any]:
@@ -67,7 +67,16 @@ def _refuse_number(word: str, where: str) -> float:
 
 def _finite(word: str, where: str) -> float:
     value = float(word)
-    return value if math.isfinite(value) else _refuse_number(word, where)
+    if not math.isfinite(value):
+        shown = word if len(word) <= _LONGEST_SHOWN else f"a number of {len(word)} characters"
+        _refuse_number(shown, where)
+    return value
+
+
+def _whole(word: str, where: str) -> int:
+    """Return a whole number; one beyond the floats' range could not be computed with."""
+    _finite(word, where)
+    return int(word)
 
 
 class Fields:
