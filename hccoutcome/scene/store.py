@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import math
+import os
 import tempfile
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
 import slicer
+from vtkmodules.vtkCommonCore import vtkObject
 
 from hccoutcome.errors import EnvironmentNeeded, InputError
-from hccoutcome.files import explained_write_errors, write_atomically, write_text
+from hccoutcome.files import explained_write_errors, write_atomically
 from hccoutcome.scene.exchange import table_from_node
 from hccoutcome.scene.host import start_host
 
 SUFFIX = ".mrb"
+_STDERR = 2
 
 
 def save_scene(path: Path) -> Path:
@@ -34,7 +39,7 @@ def save_scene(path: Path) -> Path:
         with tempfile.TemporaryDirectory(prefix=".partial-", dir=path.parent) as folder:
             bundle = Path(folder).resolve() / path.stem
             bundle.mkdir()
-            _write_bundle(start_host(), bundle)
+            _write_bundle(start_host(), bundle, path.parent)
             return write_atomically(path, lambda partial: _zip(bundle, partial))
 
 
@@ -44,7 +49,7 @@ def load_scene(path: Path) -> slicer.vtkMRMLScene:
     Raises:
         InputError: there is no such file, or it is not a scene.
     """
-    path = Path(path)
+    path = Path(path).absolute()  # MRML takes a relative path for one within the scene's own folder
     if not path.is_file():
         raise InputError(f"A scene is a {SUFFIX} or .mrml file, found none at '{path}': check the path.")
     scene = start_host()
@@ -66,18 +71,58 @@ def _read_mrml(scene: slicer.vtkMRMLScene, path: Path) -> bool:
     return bool(scene.Connect())
 
 
-def _write_bundle(scene: slicer.vtkMRMLScene, bundle: Path) -> None:
+@contextmanager
+def _quiet_libraries() -> Iterator[None]:
+    """Keep what the C++ libraries say off standard error; whatever fails in the meantime must be told otherwise.
+
+    VTK is asked to be silent; ITK's writers, which ask nobody, find the stream itself led to nowhere.
+    """
+    before = vtkObject.GetGlobalWarningDisplay()
+    vtkObject.SetGlobalWarningDisplay(False)
+    try:
+        with _closed_stderr():
+            yield
+    finally:
+        vtkObject.SetGlobalWarningDisplay(before)
+
+
+@contextmanager
+def _closed_stderr() -> Iterator[None]:
+    """Lead the process's standard error to nowhere; a window on Windows may have none, and then there is no need."""
+    try:
+        kept = os.dup(_STDERR)
+    except OSError:
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, _STDERR)
+        yield
+    finally:
+        os.dup2(kept, _STDERR)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _write_bundle(scene: slicer.vtkMRMLScene, bundle: Path, folder: Path) -> None:
     """Write the scene and its data into a folder, as ``vtkMRMLScene::WriteToMRB`` does before it packs the folder.
+
+    Args:
+        scene: what to write.
+        bundle: empty folder, gone after the packing.
+        folder: where the user wants the scene, for the message.
 
     Raises:
         EnvironmentNeeded: something could not be written.
     """
     messages = slicer.vtkMRMLMessageCollection()
-    written = scene.SaveSceneToSlicerDataBundleDirectory(str(bundle), None, messages)
+    with _quiet_libraries():
+        written = scene.SaveSceneToSlicerDataBundleDirectory(str(bundle), None, messages)
     _raise_if_full(bundle)
     if not written:
-        found = messages.GetAllMessagesAsString() or "no reason given"
-        raise EnvironmentNeeded(f"The scene could not be written ({found}): choose another folder.")
+        found = " ".join((messages.GetAllMessagesAsString() or "no reason given").split())
+        found = found.replace(str(bundle.parent), str(folder))
+        raise EnvironmentNeeded(f"The scene could not be written to '{folder}' ({found}): choose another folder.")
     _write_tables(scene, bundle)
 
 
@@ -94,7 +139,8 @@ def _write_tables(scene: slicer.vtkMRMLScene, bundle: Path) -> None:
     files = {element.get("id"): unquote(element.get("fileName")) for element in tree.iter("TableStorage")}
     for table in slicer.util.getNodesByClass("vtkMRMLTableNode", scene):
         if table.GetStorageNode() is not None and table.GetStorageNodeID() in files:
-            write_text(bundle / files[table.GetStorageNodeID()], _tab_separated(table_from_node(table)))
+            text = _tab_separated(table_from_node(table))
+            (bundle / files[table.GetStorageNodeID()]).write_text(text, encoding="utf-8", newline="\n")
 
 
 def _tab_separated(columns: dict) -> str:

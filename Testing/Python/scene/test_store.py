@@ -12,6 +12,7 @@ import SimpleITK as sitk
 import slicer
 import worked_example
 from vtkmodules.util.vtkConstants import VTK_LONG_LONG
+from vtkmodules.vtkCommonCore import vtkObject
 from vtkmodules.vtkCommonDataModel import vtkImageData
 
 from hccoutcome.errors import EnvironmentNeeded, InputError
@@ -188,9 +189,68 @@ def test_what_slicer_could_not_write_is_said(scene, tmp_path: Path) -> None:
     unwritable.GetImageData().SetDimensions(2, 2, 2)
     unwritable.GetImageData().AllocateScalars(VTK_LONG_LONG, 1)
     scene.AddNode(unwritable)
-    with pytest.raises(EnvironmentNeeded, match="The scene could not be written"):
+    with pytest.raises(EnvironmentNeeded, match="The scene could not be written to") as refused:
         save_scene(tmp_path / "scene.mrb")
+    assert str(tmp_path) in str(refused.value)
+    assert ".partial" not in str(refused.value), "the folder that was asked for is named, not the hidden one"
+    assert "\n" not in str(refused.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_libraries_are_silent_while_a_scene_cannot_be_written_and_speak_again_after(
+    scene, tmp_path: Path, capfd
+) -> None:
+    unwritable = slicer.vtkMRMLScalarVolumeNode()
+    unwritable.SetAndObserveImageData(vtkImageData())
+    unwritable.GetImageData().SetDimensions(2, 2, 2)
+    unwritable.GetImageData().AllocateScalars(VTK_LONG_LONG, 1)
+    scene.AddNode(unwritable)
+    before = vtkObject.GetGlobalWarningDisplay()
+    capfd.readouterr()
+    with pytest.raises(EnvironmentNeeded):
+        save_scene(tmp_path / "scene.mrb")
+    assert capfd.readouterr() == ("", "")
+    assert vtkObject.GetGlobalWarningDisplay() == before == 1
+
+
+def test_an_image_that_no_longer_fits_is_told_in_one_sentence_and_nothing_else(tmp_path: Path) -> None:
+    code = (
+        "import resource, sys; from pathlib import Path; import numpy as np; import SimpleITK as sitk\n"
+        "from hccoutcome.case import Case; from hccoutcome.errors import EnvironmentNeeded\n"
+        "from hccoutcome.scene.build import add_case; from hccoutcome.scene.host import start_host\n"
+        "from hccoutcome.scene.store import save_scene\n"
+        "noise = np.random.default_rng(1).integers(0, 30000, (30, 256, 256), np.int16)\n"
+        "start_host(); add_case(Case('a', {'portal': sitk.GetImageFromArray(noise)}, modality='CT'))\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))\n"
+        "try:\n    save_scene(Path(sys.argv[1]))\n"
+        "except EnvironmentNeeded as error:\n    print(error)\n"
+        "sys.stderr.write('heard again')"
+    )
+    run = subprocess.run([sys.executable, "-c", code, str(tmp_path / "scene.mrb")], capture_output=True, text=True)
+    assert (run.returncode, run.stderr) == (0, "heard again")
+    assert run.stdout.startswith(f"The scene could not be written to '{tmp_path}' (")
+    assert run.stdout.count("\n") == 1
+    assert ".partial" not in run.stdout
+
+
+def test_a_table_that_no_longer_fits_names_the_folder_that_was_asked_for(scene, tmp_path: Path, monkeypatch) -> None:
+    def full(*_: object, **__: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    add_findings(worked_example.findings(), add_case(worked_example.case()))
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(EnvironmentNeeded) as refused:
+        save_scene(tmp_path / "scene.mrb")
+    assert str(refused.value) == f"The disk of '{tmp_path}' is full: free some space and run again."
+
+
+def test_a_relative_path_is_read(scene, tmp_path: Path, monkeypatch) -> None:
+    add_case(worked_example.case())
+    (tmp_path / "deep").mkdir()
+    save_scene(tmp_path / "deep" / "scene.mrb")
+    scene.Clear(False)
+    monkeypatch.chdir(tmp_path)
+    assert nodes_of(load_scene(Path("deep/scene.mrb")), "example-1").images
 
 
 def test_a_file_where_the_folder_should_be_is_explained(scene, tmp_path: Path) -> None:
