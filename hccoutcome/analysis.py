@@ -23,7 +23,7 @@ from hccoutcome.files import sha256_of_json
 from hccoutcome.findings import Findings
 from hccoutcome.imaging.prepare import Preparation, prepare
 from hccoutcome.imaging.quality import check_quality
-from hccoutcome.package.applicability import ImageFacts, PackageInputs, plan
+from hccoutcome.package.applicability import ImageFacts, PackageInputs, on_phases, plan
 from hccoutcome.package.format import Package
 from hccoutcome.progress import Progress, part, silent
 from hccoutcome.radiomics.extraction import extract
@@ -137,6 +137,7 @@ def analyse(
         quality=quality,
     )
     predictions = tuple(_predict(package, inputs, extracted) for package in packages)
+    asked = {package.name for package in packages}
     extras = tuple(item for found in extracted.values() for item in found.quality)
     return Findings(
         case_id=case.case_id,
@@ -146,7 +147,7 @@ def analyse(
         quality=quality + extras,
         features=_merged(orders, extracted),
         predictions=predictions,
-        liver_scores=liver_scores(derived.record, case.synthetic),
+        liver_scores=tuple(item for item in liver_scores(derived.record, case.synthetic, quality) if item.package not in asked),
         provenance=_provenance(case, packages, orders, extracted, derived.notes, engine, seed),
     )
 
@@ -171,7 +172,7 @@ def _orders(case: Case, packages: Sequence[Package], settings: Sequence[str]) ->
     """Return what is to be extracted: each recipe once, for all the regions and phases that anyone needs of it."""
     orders = []
     for package in packages:
-        if package.requirements.features:
+        if package.requirements.features and case.modality in (None, package.requirements.modality):
             needs = plan(package, case.images)
             regions = {region: phases for region, phases in needs.regions.items() if region in case.masks}
             orders.append(Order(_recipe(package), tuple(needs.phases.values()), regions))
@@ -213,7 +214,9 @@ def _follow(
 def _is_blocked(order: Order, quality: Iterable[QualityItem]) -> bool:
     """Return whether there is nothing to extract, or something that the quality table refuses."""
     used = {f"image {phase}" for phase in order.images} | {f"mask {region}" for region in order.regions}
-    return not any(order.regions.values()) or any(item.status == "refused" and item.subject in used for item in quality)
+    return not any(order.regions.values()) or any(
+        item.status == "refused" and item.subject in used and on_phases(item, order.images) for item in quality
+    )
 
 
 def _extract(order: Order, case: Case, engine: str, seed: int, progress: Progress) -> Extracted:
@@ -246,7 +249,7 @@ def _volume_ml(mask: sitk.Image) -> float:
 def _predict(package: Package, inputs: PackageInputs, extracted: Mapping[str, Extracted]) -> Any:
     if not package.requirements.features:
         return predict(package, inputs)
-    found = extracted[_recipe(package).sha256]
+    found = extracted.get(_recipe(package).sha256, Extracted())
     return predict(
         package,
         replace(inputs, features=found.features, regions=found.volumes, quality=inputs.quality + found.quality),
@@ -254,11 +257,11 @@ def _predict(package: Package, inputs: PackageInputs, extracted: Mapping[str, Ex
 
 
 def _merged(orders: Sequence[Order], extracted: Mapping[str, Extracted]) -> dict[str, float]:
-    """Return all features; of two recipes that give other values under one name, the later one's tells its recipe."""
+    """Return all features; of two recipes that give one name, the later one's columns tell their recipe."""
     merged: dict[str, float] = {}
     for order in orders:
         for name, value in extracted[order.recipe.sha256].features.items():
-            merged[name if merged.get(name, value) == value else f"{name}@{order.recipe.name}"] = value
+            merged[f"{name}@{order.recipe.name}" if name in merged else name] = value
     return merged
 
 

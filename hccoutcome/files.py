@@ -33,9 +33,26 @@ def explained_write_errors(path: Path) -> Iterator[None]:
             raise EnvironmentNeeded(f"The disk of '{path}' is full: free some space and run again.") from error
         if error.errno in _NOT_WRITABLE:
             raise EnvironmentNeeded(f"'{path}' cannot be written to: choose another folder.") from error
-        if isinstance(error, (NotADirectoryError, FileExistsError)):
+        if isinstance(error, NotADirectoryError | FileExistsError):
             raise EnvironmentNeeded(f"A file stands where the folder '{path}' should be: choose another.") from error
+        if isinstance(error, FileNotFoundError):
+            raise EnvironmentNeeded(f"The folder '{path}' cannot be made: choose another.") from error
         raise
+
+
+def check_target(path: Path) -> Path:
+    """Make the folder of a file that is to be written, before the work that fills it, and return the file's path.
+
+    Raises:
+        EnvironmentNeeded: the folder cannot be made or written to, or a folder stands in the file's place.
+    """
+    if path.is_dir():
+        raise EnvironmentNeeded(f"A folder stands where the file '{path}' should be: name a file in it.")
+    with explained_write_errors(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not os.access(path.parent, os.W_OK):
+            raise PermissionError(errno.EACCES, "not writable", str(path.parent))
+    return path
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> Path:
@@ -44,6 +61,7 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> Path:
     Raises:
         EnvironmentNeeded: the disk is full or the folder cannot be written to; nothing is left behind.
     """
+    check_target(path)
     partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
     with explained_write_errors(path.parent):
         try:

@@ -24,7 +24,7 @@ class Findings:
         quality: the quality table, one item a line.
         features: value by feature column (``hccoutcome.naming``), in the order of extraction.
         predictions: one for each package asked for.
-        liver_scores: liver function and staging scores that the clinical record allows.
+        liver_scores: liver function and staging scores besides; refused where the record lacks something.
         provenance: software versions, settings, package and input hashes, time; JSON data.
     """
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hccoutcome.case import CaseFiles
-from hccoutcome.errors import InputError
+from hccoutcome.errors import InputError, nearest
 from hccoutcome.files import write_json
 from hccoutcome.loading import case_from_json, case_to_json
 
@@ -41,6 +41,7 @@ class AnalyseJob:
         engine: which radiomics engine computes the features: ``"auto"``, ``"fast"`` or ``"pyradiomics"``.
         scene: write ``scene.mrb``.
         report: write ``report.html``.
+        fingerprint: what the result is marked with, so that it is known again as that of this very job.
     """
 
     case: CaseFiles
@@ -51,10 +52,15 @@ class AnalyseJob:
     engine: str = "auto"
     scene: bool = True
     report: bool = True
+    fingerprint: str = ""
 
     def __post_init__(self) -> None:
         if not self.packages and not self.settings:
             raise InputError("An analysis needs at least one package or parameter file, found none: name one.")
+        for name in self.references:
+            if name not in self.packages:
+                asked = nearest(name, self.packages)
+                raise InputError(f"A reference is given for '{name}', which is not among the packages; {asked}.")
 
     def save(self, folder: Path) -> Path:
         """Write ``job.json`` into ``folder`` (made where it is missing) and return the file."""
@@ -73,6 +79,7 @@ class AnalyseJob:
             "engine": self.engine,
             "scene": self.scene,
             "report": self.report,
+            "fingerprint": self.fingerprint,
         }
 
     @classmethod

@@ -17,6 +17,7 @@ import threading
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TextIO
@@ -63,6 +64,8 @@ def run_job(job: AnalyseJob, progress: Progress = silent) -> Findings:
         write_csv(folder / FEATURES_FILE, list(findings.features), [findings.features])
         if job.scene or job.report:
             _show(case, findings, job, folder, part(progress, 0.8, 0.97))
+        if job.fingerprint:
+            findings = replace(findings, provenance={**findings.provenance, "fingerprint": job.fingerprint})
         write_json(folder / RESULT_FILE, findings.to_json())
         progress(0.98, "putting the results in place")
         _publish(folder, job.out)
@@ -109,12 +112,16 @@ def _staging(out: Path) -> Iterator[Path]:
 
 
 def _publish(folder: Path, out: Path) -> None:
-    """Put finished results in place: the whole folder at once where ``out`` is new, file by file where it is not."""
+    """Put finished results in place: the whole folder at once where ``out`` is new, file by file where it is not.
+
+    Nothing of an older result stays beside the new one; other files in ``out`` are left alone.
+    """
     folder.chmod(0o755)
     if not out.exists():
         folder.rename(out)
         return
-    (out / RESULT_FILE).unlink(missing_ok=True)
+    for name in (RESULT_FILE, FEATURES_FILE, SCENE_FILE, REPORT_FILE):
+        (out / name).unlink(missing_ok=True)
     for path in sorted(folder.iterdir(), key=lambda path: path.name == RESULT_FILE):
         path.replace(out / path.name)
 

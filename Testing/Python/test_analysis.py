@@ -140,7 +140,7 @@ def test_features_asked_for_are_an_error_where_they_cannot_be_had(case: Case) ->
         extract_features(dataclasses.replace(case, masks={}), "prime")
 
 
-def test_two_settings_that_disagree_on_a_feature_keep_both_values(case: Case, tmp_path: Path) -> None:
+def test_two_settings_that_give_one_name_keep_both_columns(case: Case, tmp_path: Path) -> None:
     one, other = tmp_path / "one.yaml", tmp_path / "other.yaml"
     text = "imageType: {Original: {}}\nfeatureClass: {firstorder: [Entropy, Mean]}\nsetting: {binWidth: %d}\n"
     one.write_text(text % 5)
@@ -151,4 +151,27 @@ def test_two_settings_that_disagree_on_a_feature_keep_both_values(case: Case, tm
         features["arterial_tumor_original_firstorder_Entropy"]
         > features["arterial_tumor_original_firstorder_Entropy@other"]
     )
-    assert "arterial_tumor_original_firstorder_Mean@other" not in features
+    mean = "arterial_tumor_original_firstorder_Mean"
+    assert features[f"{mean}@other"] == features[mean], "which columns there are must not depend on values"
+
+
+def test_the_features_of_a_package_bear_the_plain_names(case: Case) -> None:
+    only = dataclasses.replace(case, images={"arterial": case.images["arterial"]}, masks={"tumor": case.masks["tumor"]})
+    package = read_package("radscore-tace-ct")
+    alone = analyse(only, [package]).features
+    beside = analyse(only, [package], settings=["haic-mri"]).features
+    assert {name: beside[name] for name in alone} == dict(alone)
+    assert "arterial_tumor_original_shape_Elongation@haic-mri" in beside
+
+
+def test_a_score_that_was_asked_for_is_not_repeated_among_the_liver_scores(case: Case) -> None:
+    found = analyse(case, [read_package("albi")])
+    assert [item.package for item in found.predictions] == ["albi"]
+    assert "albi" not in {item.package for item in found.liver_scores}
+    assert "child-pugh" in {item.package for item in found.liver_scores}
+
+
+def test_a_package_for_another_modality_says_so_first(case: Case) -> None:
+    (prediction,) = analyse(case, [read_package("haic-mri-cr")]).predictions
+    assert "CT" in prediction.applicability.reasons[0]
+    assert not any("N4" in reason for reason in prediction.applicability.reasons)

@@ -58,6 +58,15 @@ def test_a_file_in_place_of_the_folder_is_named(tmp_path: Path) -> None:
         write_json(tmp_path / "file" / "a.json", {})
 
 
+def test_the_folder_of_a_file_is_made(tmp_path: Path) -> None:
+    assert write_json(tmp_path / "new" / "folder" / "a.json", {}).read_text() == "{}\n"
+
+
+def test_a_folder_in_place_of_the_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentNeeded, match=r"A folder stands where the file '.*' should be"):
+        write_json(tmp_path, {})
+
+
 def test_json_refuses_what_json_cannot_hold(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
         write_json(tmp_path / "a.json", {"x": math.nan})

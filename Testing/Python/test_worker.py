@@ -30,7 +30,9 @@ def run_worker(folder: Path) -> tuple[int, list[dict]]:
 
 
 def test_a_job_is_the_same_after_saving_and_loading(phantom: Path, tmp_path: Path) -> None:
-    written = job(phantom, tmp_path / "out", settings=("prime",), references={"a": tmp_path / "r.json"})
+    written = job(
+        phantom, tmp_path / "out", settings=("prime",), references={"albi": tmp_path / "r.json"}, fingerprint="f"
+    )
     written.save(tmp_path / "job")
     assert AnalyseJob.load(tmp_path / "job") == written
 
@@ -109,3 +111,17 @@ def test_a_worker_whose_starter_is_gone_ends(phantom: Path, tmp_path: Path) -> N
     )
     process.communicate(timeout=60)
     assert process.returncode == 0
+
+
+def test_nothing_of_an_older_result_stays_beside_a_new_one(phantom: Path, tmp_path: Path) -> None:
+    """Or the report of one patient would lie beside the result of another."""
+    out = tmp_path / "out"
+    run_job(job(phantom, out, report=True))
+    assert (out / "report.html").exists()
+    run_job(job(phantom, out))
+    assert {path.name for path in out.iterdir()} == {"result.json", "features.csv"}
+
+
+def test_a_reference_for_a_package_that_is_not_applied_is_refused(phantom: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="'haic-mri-cr', which is not among the packages; Known: albi"):
+        job(phantom, tmp_path / "out", references={"haic-mri-cr": tmp_path / "none.json"})

@@ -57,8 +57,7 @@ def _analyse(options: argparse.Namespace) -> int:
     if options.json:
         say((job.out / RESULT_FILE).read_text(encoding="utf-8"))
     else:
-        asked = {prediction.package for prediction in findings.predictions}
-        besides = [item for item in findings.liver_scores if item.package not in asked and item.score is not None]
+        besides = [item for item in findings.liver_scores if item.score is not None]
         for prediction in (*findings.predictions, *besides):
             say(_score_line(prediction))
         for name in written:

@@ -7,7 +7,17 @@ import json
 from pathlib import Path
 from typing import Any
 
-from hccoutcome.cli.common import DONE, Bar, add_packages, command, complain, positive, reference_files, say
+from hccoutcome.cli.common import (
+    DONE,
+    WRONG_INPUT,
+    Bar,
+    add_packages,
+    command,
+    complain,
+    positive,
+    reference_files,
+    say,
+)
 
 
 def add(commands: Any) -> None:
@@ -27,6 +37,7 @@ def add(commands: Any) -> None:
 def _cohort(options: argparse.Namespace) -> int:
     from functools import partial
 
+    from hccoutcome.cohort.merge import refusals
     from hccoutcome.cohort.pool import run_here, run_on_cluster
     from hccoutcome.cohort.run import CohortSettings, run_cohort
 
@@ -54,4 +65,7 @@ def _cohort(options: argparse.Namespace) -> int:
         say(f"{len(outcomes) - len(failed)} of {len(outcomes)} cases are done, results in {options.out}")
     for outcome in failed:
         complain(f"case {outcome.case_id} failed: {outcome.message}")
-    return max((outcome.status for outcome in failed), default=DONE)
+    refused = refusals(options.out)
+    for package, cases in refused.items():
+        complain(f"{package} gave no score to {len(cases)} cases ({', '.join(cases)}): results.csv tells the reasons.")
+    return max((outcome.status for outcome in failed), default=WRONG_INPUT if refused else DONE)

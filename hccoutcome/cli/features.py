@@ -21,9 +21,10 @@ def add(commands: Any) -> None:
 
 def _features(options: argparse.Namespace) -> int:
     from hccoutcome.analysis import extract_features
-    from hccoutcome.files import write_csv
+    from hccoutcome.files import check_target, write_csv
     from hccoutcome.loading import case_files, load_case
 
+    check_target(options.out)
     case = load_case(case_files(None, options.image, options.mask, None))
     with Bar(options) as bar:
         features = extract_features(case, options.settings, engine=options.engine, progress=bar.progress)

@@ -52,3 +52,13 @@ def _result_rows(out: Path, cases: Iterable[str]) -> Iterable[dict[str, object]]
                 "status": applicability["status"],
                 "reasons": " ".join(applicability["reasons"]),
             }
+
+
+def refusals(out: Path) -> dict[str, list[str]]:
+    """Return the cases that each package refused, of a merged cohort."""
+    refused: dict[str, list[str]] = {}
+    with (out / RESULTS_FILE).open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            if row["status"] == "refused":
+                refused.setdefault(row["package"], []).append(row[ID_COLUMN])
+    return refused

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +19,17 @@ from hccoutcome.cohort.merge import FAILURES_FILE, RESULTS_FILE, merge
 from hccoutcome.cohort.pool import Outcome, Runner
 from hccoutcome.cohort.table import ID_COLUMN, read_cohort_table, try_case_files
 from hccoutcome.errors import HCCError, InputError
-from hccoutcome.files import explained_write_errors, sha256_of, sha256_of_json, write_json, write_text
+from hccoutcome.files import explained_write_errors, sha256_of, sha256_of_json, write_json
 from hccoutcome.jobs import AnalyseJob
 from hccoutcome.package.commands import COHORT_MANIFEST
 from hccoutcome.package.format import Package
-from hccoutcome.package.reading import read_package
+from hccoutcome.package.reading import list_packages, read_package
 from hccoutcome.progress import Progress, silent
+from hccoutcome.radiomics.settings import is_shipped, load_settings
 from hccoutcome.version import __version__
-from hccoutcome.worker import FEATURES_FILE, RESULT_FILE
+from hccoutcome.worker import FEATURES_FILE, REPORT_FILE, RESULT_FILE, SCENE_FILE
 
 _LOCK_FILE = ".running"
-_FINGERPRINT_FILE = "fingerprint"
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,23 @@ class CohortSettings:
     engine: str = "auto"
     scene: bool = False
     report: bool = False
+
+    def resolved(self) -> CohortSettings:
+        """Return the same with absolute paths, which mean the same to every worker."""
+        shipped = set(list_packages())
+        return replace(
+            self,
+            packages=tuple(name if name in shipped else _absolute(name) for name in self.packages),
+            settings=tuple(name if is_shipped(name) else _absolute(name) for name in self.settings),
+            references={
+                name if name in shipped else _absolute(name): path.resolve() for name, path in self.references.items()
+            },
+        )
+
+
+def _absolute(name: str) -> str:
+    """Return the absolute path of what exists; a word that names nothing stays as it is, for the message about it."""
+    return str(Path(name).resolve()) if Path(name).exists() else name
 
 
 def run_cohort(
@@ -74,13 +92,19 @@ def run_cohort(
         EnvironmentNeeded: ``out`` cannot be written to.
     """
     rows = read_cohort_table(table)
-    packages = [read_package(name) for name in settings.packages]
-    hashes = {package.name: package.sha256 for package in packages}
+    settings = settings.resolved()
+    packages = [read_package(name, reference=settings.references.get(name)) for name in settings.packages]
+    recipe = {
+        "version": __version__,
+        "packages": {package.name: package.sha256 for package in packages},
+        "settings": {name: load_settings(name).sha256() for name in settings.settings},
+    }
     _check_out(out, resume)
     with _locked(out):
         started = _now()
+        _clean(out)
         cases = {row[ID_COLUMN]: try_case_files(row, table.resolve().parent) for row in rows}
-        outcomes = dict(_run_all(cases, settings, hashes, out, runner, progress))
+        outcomes = dict(_run_all(cases, settings, recipe, out, runner, progress))
         ordered = [outcomes[name] for name in cases]
         merge(out, ordered)
         _write_manifest(out, table, settings, packages, ordered, started)
@@ -125,7 +149,7 @@ def _is_running(identity: str) -> bool:
 def _run_all(
     cases: Mapping[str, CaseFiles | HCCError],
     settings: CohortSettings,
-    hashes: Mapping[str, str],
+    recipe: Mapping[str, Any],
     out: Path,
     runner: Runner,
     progress: Progress,
@@ -134,7 +158,7 @@ def _run_all(
     waiting: list[tuple[str, Path]] = []
     done = 0
     for name, files in cases.items():
-        outcome = _outcome_without_running(name, files, settings, hashes, out)
+        outcome = _outcome_without_running(name, files, settings, recipe, out)
         if outcome is None:
             waiting.append((name, out / "jobs" / name))
             continue
@@ -149,42 +173,51 @@ def _run_all(
 
 
 def _outcome_without_running(
-    name: str, files: CaseFiles | HCCError, settings: CohortSettings, hashes: Mapping[str, str], out: Path
+    name: str, files: CaseFiles | HCCError, settings: CohortSettings, recipe: Mapping[str, Any], out: Path
 ) -> Outcome | None:
-    """Write the case's job, unless its row is wrong or its result is there already."""
+    """Write the case's job, unless its row is wrong or its result is there already.
+
+    A result of another job stays in place until the new one takes it.
+    """
     if isinstance(files, HCCError):
         return Outcome(name, 2, str(files), 0.0)
     job = AnalyseJob(case=files, out=(out / "cases" / name).resolve(), **vars(settings))
-    folder = out / "jobs" / name
-    fingerprint = _fingerprint(job, hashes)
+    job = replace(job, fingerprint=_fingerprint(job, recipe))
+    if _is_finished(job):
+        return Outcome(name, 0, "", 0.0)
     with explained_write_errors(out):
-        if _read_or_empty(folder / _FINGERPRINT_FILE) != fingerprint:
-            # The old result goes first: from here on a result in place is one of this very job.
-            shutil.rmtree(job.out, ignore_errors=True)
-            job.save(folder)
-            write_text(folder / _FINGERPRINT_FILE, fingerprint)
-        elif (job.out / RESULT_FILE).exists():
-            return Outcome(name, 0, "", 0.0)
+        job.save(out / "jobs" / name)
     return None
 
 
-def _fingerprint(job: AnalyseJob, hashes: Mapping[str, str]) -> str:
-    """Return a hash over the job, its packages, the program's version and the state of the case's files."""
+def _is_finished(job: AnalyseJob) -> bool:
+    """Return whether all that the job gives is in place, and came of this very job."""
+    expected = [RESULT_FILE, FEATURES_FILE, *[SCENE_FILE] * job.scene, *[REPORT_FILE] * job.report]
+    if not all((job.out / name).is_file() for name in expected):
+        return False
+    result = json.loads((job.out / RESULT_FILE).read_text(encoding="utf-8"))
+    return bool(result["provenance"].get("fingerprint") == job.fingerprint)
+
+
+def _clean(out: Path) -> None:
+    """Remove what killed workers left half done."""
+    for folder in out.glob("cases/.*.partial-*"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _fingerprint(job: AnalyseJob, recipe: Mapping[str, Any]) -> str:
+    """Return a hash over the job, its packages and settings, the version and the state of the case's files."""
     paths = [image.path for image in job.case.images.values()]
     paths += [mask.path for masks in job.case.masks.values() for mask in masks]
     paths += job.references.values()
     files = {str(path): _state(path) for path in paths}
-    return sha256_of_json({"job": job.to_json(), "packages": hashes, "version": __version__, "files": files})
+    return sha256_of_json({"job": job.to_json(), "recipe": recipe, "files": files})
 
 
 def _state(path: Path) -> list[list[Any]]:
     """Return name, size and time of a file or of all files in a folder; nothing where it does not exist."""
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
     return [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files if file.is_file()]
-
-
-def _read_or_empty(path: Path) -> str:
-    return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
 def _sentence(outcome: Outcome) -> str:
@@ -206,8 +239,8 @@ def _write_manifest(
     """Write what was run on what, with the hash of every result."""
     cases = []
     for outcome in outcomes:
-        folder = out / "cases" / outcome.case_id
-        files = sorted(folder.iterdir()) if folder.is_dir() else []
+        # Only a finished case has results; the name of one that was refused may not even be a folder's.
+        files = sorted((out / "cases" / outcome.case_id).iterdir()) if outcome.status == 0 else []
         cases.append({**asdict(outcome), "files": {file.name: sha256_of(file) for file in files}})
     manifest = {
         "version": __version__,

@@ -122,13 +122,22 @@ def load_settings(name_or_path: str | Path) -> RadiomicsSettings:
         InputError: there is no such file, it is not YAML or JSON, or something in it is wrong.
     """
     text = str(name_or_path)
-    shipped = {path.stem: path for path in resource("Parameters").glob("*.yaml")}
+    shipped = _shipped()
     path = shipped.get(text, Path(text))
     if not path.is_file():
         raise InputError(
             f"There is no parameter file '{text}': give a path or a shipped name, {nearest(text, shipped)}."
         )
     return parse_settings(_read(path), path.name)
+
+
+def is_shipped(name: str) -> bool:
+    """Whether a parameter file of this name ships with the extension."""
+    return name in _shipped()
+
+
+def _shipped() -> dict[str, Path]:
+    return {path.stem: path for path in resource("Parameters").glob("*.yaml")}
 
 
 def parse_settings(text: str, name: str = "parameters.yaml") -> RadiomicsSettings:

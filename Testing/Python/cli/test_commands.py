@@ -112,6 +112,23 @@ def test_a_cohort_with_a_failed_case_ends_with_a_status_and_names_it(phantom: Pa
     assert "twelve" in answer.err
 
 
+def test_a_cohort_whose_package_refused_a_case_ends_with_two_and_names_it(tmp_path: Path, capsys) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text("case_id,tbil,alb\ngood,12,40\nlacking,12,\n")
+    assert main(["cohort", str(table), "--package", "albi", "--out", str(tmp_path / "out")]) == 2
+    answer = capsys.readouterr()
+    assert "2 of 2 cases are done" in answer.out
+    assert "albi gave no score to 1 cases (lacking)" in answer.err
+
+
+def test_features_make_the_folder_they_are_written_to(phantom: Path, tmp_path: Path, capsys) -> None:
+    words = ["features", "--image", f"portal={phantom / 'portal.nii.gz'}", "--mask"]
+    words += [f"tumor={phantom / 'tumor-mask.nii.gz'}", "--settings", "haic-mri", "--out"]
+    assert main([*words, str(tmp_path / "new" / "f.csv")]) == 0
+    assert main([*words, str(tmp_path)]) == 1
+    assert "A folder stands where the file" in capsys.readouterr().err
+
+
 def test_the_headless_script_takes_the_same_words(tmp_path: Path) -> None:
     """As ``Slicer --python-script`` runs it: by its path, from anywhere."""
     script = Path(__file__).resolve().parents[3] / "hccoutcome" / "headless.py"

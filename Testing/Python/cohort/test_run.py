@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import os
 import signal
@@ -112,6 +113,56 @@ def test_resuming_runs_only_what_is_missing_or_changed(cohort, settings, tmp_pat
     assert after["p0"] > before["p0"], "a changed case was not run again"
     assert set(after) == {"p0", "p1", "p2"}
     assert len(rows(out / "features.csv")) == 3
+
+
+def test_a_changed_parameter_file_is_followed(cohort, settings, tmp_path: Path) -> None:
+    table, out = cohort(1), tmp_path / "out"
+    run_cohort(table, settings, out, partial(run_here, workers=1))
+    before = rows(out / "features.csv")
+    Path(settings.settings[0]).write_text(SETTINGS + "setting: {binWidth: 3}\n")
+    run_cohort(table, settings, out, partial(run_here, workers=1), resume=True)
+    assert rows(out / "features.csv") != before
+
+
+def test_a_wrong_word_leaves_the_finished_cases_alone(cohort, settings, tmp_path: Path) -> None:
+    table, out = cohort(2), tmp_path / "out"
+    run_cohort(table, settings, out, partial(run_here, workers=1))
+    before = stamps(out), (out / "features.csv").read_bytes()
+    with pytest.raises(InputError, match="no parameter file"):
+        run_cohort(
+            table, dataclasses.replace(settings, settings=("haic-mr",)), out, partial(run_here, workers=1), resume=True
+        )
+    with pytest.raises(InputError, match="no package 'albii'"):
+        run_cohort(
+            table, dataclasses.replace(settings, packages=("albii",)), out, partial(run_here, workers=1), resume=True
+        )
+    assert (stamps(out), (out / "features.csv").read_bytes()) == before
+
+
+def test_a_case_that_lost_a_file_is_done_again(cohort, settings, tmp_path: Path) -> None:
+    table, out = cohort(2), tmp_path / "out"
+    run_cohort(table, settings, out, partial(run_here, workers=1))
+    before = stamps(out)
+    (out / "cases" / "p1" / "features.csv").unlink()
+    run_cohort(table, settings, out, partial(run_here, workers=1), resume=True)
+    after = stamps(out)
+    assert after["p0"] == before["p0"]
+    assert after["p1"] > before["p1"]
+    assert len(rows(out / "features.csv")) == 2
+
+
+def test_what_a_killed_worker_left_is_swept(cohort, settings, tmp_path: Path) -> None:
+    table, out = cohort(1), tmp_path / "out"
+    (out / "cases" / ".p0.partial-abc").mkdir(parents=True)
+    run_cohort(table, settings, out, partial(run_here, workers=1), resume=True)
+    assert [path.name for path in (out / "cases").iterdir()] == ["p0"]
+
+
+def test_a_case_named_like_a_parent_folder_is_refused_and_nothing_else_is_touched(cohort, settings, tmp_path) -> None:
+    out = tmp_path / "out"
+    outcomes = run_cohort(cohort(1, "..,CT,,,12,38"), settings, out, partial(run_here, workers=1))
+    assert [item.status for item in outcomes] == [0, 2]
+    assert [case["files"] for case in json.loads((out / "manifest.json").read_text())["cases"]][1] == {}
 
 
 def test_a_folder_with_a_run_is_not_written_into_unasked(cohort, settings, tmp_path: Path) -> None:
