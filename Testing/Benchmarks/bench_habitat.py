@@ -1,4 +1,4 @@
-"""Time of the habitats, one thread: ``python bench_habitat.py``.
+"""Time of the habitats, one thread: ``python bench_habitat.py [--rows FILE]``.
 
 Clustering is timed for every k from 2 to 10 on 300,000 voxels of four phases, as blobs, as evenly spread values (the
 slowest to converge) and, where the real data is at hand, as the grey levels of a real brain's four sequences. Beside it
@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
+from rows import Row, write_rows
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
@@ -87,8 +88,8 @@ def inertias(rows: np.ndarray) -> list[float]:
     return [float(square_distances(rows, one.centres, one.labels(rows)).sum()) for one in found]
 
 
-def clustering(title: str, rows: np.ndarray, repeats: int) -> None:
-    """Print the times of one set of voxels."""
+def clustering(title: str, rows: np.ndarray, repeats: int) -> Row:
+    """Print the times of one set of voxels and return their row."""
     ours = seconds(lambda: [cluster(rows, k) for k in RANGE], repeats)
     busy = seconds(lambda: [cluster(rows, k) for k in RANGE], repeats, time.process_time)
     one = seconds(lambda: plain(rows, 1), 1)
@@ -99,6 +100,8 @@ def clustering(title: str, rows: np.ndarray, repeats: int) -> None:
         f"{title:16s}{ours:8.2f}{busy:8.2f}{one:14.2f}{free:14.2f}{100 * better.max():+12.2f} %{curve:9.2f}",
         flush=True,
     )
+    case = f"{title}: k = 2..10, {len(rows)} voxels x {PHASES}"
+    return Row("habitats", case, ours, "scikit-learn KMeans, one start, one thread", one, "2 s on two cores")
 
 
 def steps(repeats: int) -> None:
@@ -138,16 +141,18 @@ def main() -> None:
     """Print all tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=3)
-    repeats = parser.parse_args().repeats
+    parser.add_argument("--rows", type=Path, metavar="FILE", help="write the rows for the table of all benchmarks")
+    options = parser.parse_args()
+    repeats = options.repeats
     cluster(blobs()[:1000], 2)
     print(f"k = 2..10, {VOXELS} voxels of four phases; KMeans: one start on all voxels, on one thread and on all")
     titles = ("ours s", "cpu s", "KMeans, 1 s", "KMeans, all s", "inertia", "curve s")
     widths = (8, 8, 14, 14, 14, 9)
     print(f"{'voxels':16s}" + "".join(f"{title:>{width}s}" for title, width in zip(titles, widths, strict=True)))
-    clustering("blobs", blobs(), repeats)
-    clustering("evenly spread", even(), repeats)
+    found = [clustering("blobs", blobs(), repeats), clustering("evenly spread", even(), repeats)]
     if (DATA / "brain_4seq_mri").is_dir():
-        clustering("real brain", brain_voxels(), repeats)
+        found.append(clustering("real brain", brain_voxels(), repeats))
+    write_rows(options.rows, found)
     print("\nother steps, 300,763 voxels")
     steps(repeats)
     if (DATA / "brain_4seq_mri").is_dir():

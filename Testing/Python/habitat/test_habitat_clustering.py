@@ -13,6 +13,7 @@ from hccoutcome.errors import InputError
 from hccoutcome.habitat import clustering
 from hccoutcome.habitat.agreement import Agreement, adjusted_rand, judge, matched_dice
 from hccoutcome.habitat.choice import (
+    CurvePoint,
     best_k,
     calinski_harabasz,
     choose,
@@ -64,11 +65,12 @@ def test_many_rows_are_started_on_a_sample_and_end_as_good_as_on_all(monkeypatch
     assert not np.array_equal(whole.centres, sampled.centres)
 
 
-def test_a_sample_with_too_few_distinct_rows_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_sample_with_too_few_distinct_rows_is_not_used(algorithm, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = np.zeros((2000, 2), dtype=np.float32)
-    rows[:3] = [[1, 0], [0, 1], [1, 1]]
+    rows[:3] = [[1, 0], [1.1, 0], [0.9, 0]]
     monkeypatch.setattr(clustering, "SAMPLE", 10)
-    assert sorted(np.bincount(cluster(rows, 4).labels(rows))) == [1, 1, 1, 1997]
+    assert sorted(np.bincount(cluster(rows, 2, algorithm).labels(rows))) == [3, 1997]
 
 
 def test_mixture_assigns_as_scikit_learn() -> None:
@@ -144,6 +146,15 @@ def test_every_criterion_finds_the_planted_number(criterion, k: int) -> None:
     assert choice.partition.k == k == best_k(choice.curve, criterion)
     assert [point.k for point in choice.curve] == [2, 3, 4, 5, 6, 7]
     assert (choice.curve[0].gap is not None) == (criterion == "gap")
+
+
+def test_the_gap_takes_the_smallest_number_within_the_error_of_the_next() -> None:
+    def curve(*gaps: float) -> list[CurvePoint]:
+        return [CurvePoint(k, 1.0, gap=gap, gap_error=0.02) for k, gap in enumerate(gaps, start=2)]
+
+    assert best_k(curve(0.1, 0.5, 0.51, 0.9), "gap") == 3
+    assert best_k(curve(0.1, 0.5, 0.53, 0.9), "gap") == 5
+    assert best_k(curve(0.5, 0.1, 0.9), "gap") == 2
 
 
 def test_a_fixed_number_is_kept_and_the_curve_still_drawn() -> None:

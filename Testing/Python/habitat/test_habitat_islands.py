@@ -42,6 +42,12 @@ def test_islands_that_touch_each_other_end_up_large_enough() -> None:
     assert cleaned.tolist() == [[[1] * 5 + [3] * 3 + [1] * 3 + [2, 2, 3, 3]]]
 
 
+def test_an_island_that_has_grown_but_is_still_small_goes_on() -> None:
+    labels = np.array([[[1, 1, 1, 1, 3, 2, 3, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3]]], dtype=np.uint8)
+    # The 2 joins the 3s beside it; the three of them are still fewer than four.
+    assert clean_islands(labels, 4).tolist() == [[[1] * 11 + [2] * 4 + [3] * 4]]
+
+
 def test_an_island_that_touches_nothing_stays() -> None:
     labels = np.array([[[1, 1, 1, 0, 2, 0, 2, 2]]], dtype=np.uint8)
     np.testing.assert_array_equal(clean_islands(labels, 3), labels)
