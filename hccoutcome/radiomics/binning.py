@@ -14,7 +14,11 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from hccoutcome.errors import InputError
+
 DEFAULT_BIN_WIDTH = 25.0
+MOST_BINS = 2**24
+"""Most bins between the smallest and the largest value: their edges then take 128 MiB."""
 
 
 def bin_edges(
@@ -30,13 +34,27 @@ def bin_edges(
         largest: Largest value of the region, likewise.
         bin_width: Width of each bin; edges lie on whole multiples of it (PyRadiomics ``binWidth``).
         bin_count: Number of bins between the smallest and the largest value instead (``binCount``).
+
+    Raises:
+        InputError: the bins are more than ``MOST_BINS``.
     """
+    _check_bins(float(smallest), float(largest), bin_width, bin_count)
     if bin_count is not None:
         edges = np.histogram_bin_edges(np.array([smallest, largest]), bin_count)
         edges[-1] += 1  # the largest value belongs to the top bin
         return edges
     low, high = (value.item() if isinstance(value, np.integer) else value for value in (smallest, largest))
     return np.arange(low - low % bin_width, high + 2 * bin_width, bin_width)
+
+
+def _check_bins(low: float, high: float, bin_width: float, bin_count: int | None) -> None:
+    if bin_count is not None and bin_count > MOST_BINS:
+        raise InputError(f"Grey values go into at most {MOST_BINS} bins, found binCount {bin_count}: lower it.")
+    if bin_count is None and (high - low) / bin_width > MOST_BINS:
+        raise InputError(
+            f"Grey values go into at most {MOST_BINS} bins, found values from {low:g} to {high:g} with a binWidth of "
+            f"{bin_width:g}: use wider bins."
+        )
 
 
 def bin_values(

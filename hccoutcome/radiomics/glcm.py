@@ -10,18 +10,31 @@ The formulas are PyRadiomics'. Where it leaves a value to rounding errors, this 
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
+from hccoutcome.errors import InputError
 from hccoutcome.radiomics.correlation import EPSILON, ROUNDING, maximal_correlation
 from hccoutcome.radiomics.features import GLCM
 from hccoutcome.radiomics.kernels import compiled, count_pairs
 from hccoutcome.radiomics.levelgrid import LevelGrid, direction_lengths
 
+MOST_CELLS = 2**29
+"""Most cells of all matrices of a region: as counts and as probabilities they take 10 GiB."""
+
 
 def pair_counts(grid: LevelGrid, directions: NDArray[np.int64]) -> NDArray[np.uint32]:
-    """Return how often level i has level j at each direction (z, y, x), shape (directions, n, n)."""
+    """Return how often level i has level j at each direction (z, y, x), shape (directions, n, n).
+
+    Raises:
+        InputError: the matrices do not fit into memory.
+    """
     n = grid.levels.size
+    if len(directions) * n * n > MOST_CELLS:
+        most = math.isqrt(MOST_CELLS // len(directions))
+        raise InputError(f"GLCM takes at most {most} grey levels, found {n} in the region: use wider bins.")
     table = np.zeros((len(directions), n + 1, n + 1), np.uint32)
     count_pairs(grid.codes, grid.rows, grid.flat_offsets(directions), table)
     return table[:, 1:, 1:]

@@ -26,6 +26,9 @@ Box = tuple[slice, ...]
 DEFAULT_TOLERANCE = 1e-6
 """ITK's own tolerance of grids, unless ``geometryTolerance`` gives another."""
 
+MOST_VOXELS = 2**29
+"""Largest resampled grid: 4 GiB of float64, twice a whole CT of 1000 slices, before any filter copies it."""
+
 
 @dataclass(frozen=True)
 class Normalisation:
@@ -264,16 +267,22 @@ def _target_spacing(mask: sitk.Image, box: Box, parameters: Parameters) -> NDArr
 
 
 def _target_grid(mask: sitk.Image, box: Box, spacing: NDArray[np.float64], padding: int) -> Grid:
-    """Return PyRadiomics' resampling grid: aligned with the mask's corner, around the region and the padding only."""
+    """Return PyRadiomics' resampling grid: aligned with the mask's corner, around the region and the padding only.
+
+    Raises:
+        InputError: it has more voxels than fit into memory.
+    """
     own, size = np.array(mask.GetSpacing()), np.array(mask.GetSize())
     low = np.array([part.start for part in reversed(box)])
     thickness = np.array([part.stop - part.start for part in reversed(box)])
-    ratio = own / spacing
-    first = np.floor((low - 0.5) * ratio - padding)
-    last = np.ceil((low + thickness - 0.5) * ratio + padding)
-    limit = np.ceil(size * ratio) - 1
-    first = np.where(first < 0, 0, first)
-    last = np.where(last > limit, limit, last)
+    with np.errstate(over="ignore", invalid="ignore"):  # what a vanishing spacing overflows to is refused below
+        ratio = own / spacing
+        first = np.floor((low - 0.5) * ratio - padding)
+        last = np.ceil((low + thickness - 0.5) * ratio + padding)
+        limit = np.ceil(size * ratio) - 1
+        first = np.where(first < 0, 0, first)
+        last = np.where(last > limit, limit, last)
+        _check_voxels(last - first + 1, spacing)
     corner = 0.5 * (spacing - own) / own + first / ratio
     return Grid(
         tuple((last - first + 1).astype(int).tolist()),
@@ -281,6 +290,16 @@ def _target_grid(mask: sitk.Image, box: Box, spacing: NDArray[np.float64], paddi
         mask.TransformContinuousIndexToPhysicalPoint(corner.tolist()),
         mask.GetDirection(),
     )
+
+
+def _check_voxels(size: NDArray[np.float64], spacing: NDArray[np.float64]) -> None:
+    count = float(np.prod(size))
+    if not count <= MOST_VOXELS:
+        asked = f"{count:.2g}" if np.isfinite(count) else "endless"
+        raise InputError(
+            f"The region resampled to voxels of {_words(spacing)} mm may have at most {MOST_VOXELS} voxels, found "
+            f"{asked}: choose a coarser resampledPixelSpacing."
+        )
 
 
 def _resegment(pair: _Pair, box: Box, parameters: Parameters) -> tuple[Box, NDArray[Any], NDArray[Any]]:

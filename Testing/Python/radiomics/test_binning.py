@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hccoutcome.radiomics.binning import bin_edges, bin_image, bin_values
+from hccoutcome.errors import InputError
+from hccoutcome.radiomics.binning import MOST_BINS, bin_edges, bin_image, bin_values
 
 TYPES = (np.float64, np.float32, np.int16, np.uint8)
 
@@ -53,3 +54,18 @@ def test_every_value_is_placed_as_numpy_places_it_among_the_edges() -> None:
     values = np.random.default_rng(0).normal(size=5000) * 100
     edges = bin_edges(values.min(), values.max(), 0.7)
     assert (bin_values(values, 0.7) == np.digitize(values, edges)).all()
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_more_bins_than_fit_are_refused_before_they_are_made(kind: type) -> None:
+    values = np.array([10, 110], kind)
+    for width in (1e-9, 1e-320):
+        with pytest.raises(InputError, match=f"found values from 10 to 110 with a binWidth of {width:g}: use wider bi"):
+            bin_values(values, width)
+    with pytest.raises(InputError, match="at most 16777216 bins, found binCount 1000000000000: lower it"):
+        bin_values(values, bin_count=10**12)
+
+
+def test_many_bins_of_which_few_are_used_are_still_taken() -> None:
+    levels = bin_values(np.array([0.0, 1.0, float(MOST_BINS)]), 1.0)
+    assert levels.tolist() == [1, 2, MOST_BINS + 1]

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyradiomics_oracle import ask_pyradiomics, assert_same_features, crop, regions, texture_settings
 
+from hccoutcome.errors import InputError
 from hccoutcome.radiomics.binning import bin_image
 from hccoutcome.radiomics.classes import TextureSettings, compute_texture
 from hccoutcome.radiomics.features import GLCM
@@ -111,3 +112,9 @@ def test_a_symmetrical_matrix_makes_the_sum_average_twice_the_joint_average() ->
     levels = np.random.default_rng(0).integers(1, 9, (6, 6, 6))
     values = compute_texture(levels, ["glcm"], TextureSettings(symmetrical_glcm=True))["glcm"]
     assert values["SumAverage"] == pytest.approx(2 * values["JointAverage"], rel=1e-14)
+
+
+def test_matrices_that_do_not_fit_are_refused_before_they_are_made() -> None:
+    grid = level_grid(np.arange(1, 6428).reshape(1, 1, -1), 1)
+    with pytest.raises(InputError, match="GLCM takes at most 6426 grey levels, found 6427 in the region: use wider bi"):
+        pair_counts(grid, unique_directions((1,)))

@@ -50,6 +50,19 @@ def test_the_box_of_a_label_holds_it_and_nothing_more(image: sitk.Image, mask: s
     assert prepared.spacing_zyx == (1.0, 1.0, 1.0)
 
 
+@pytest.mark.parametrize(("spacing", "found"), [(1e-4, "3.6e+13"), (1e-320, "endless")])
+def test_a_resampled_grid_that_does_not_fit_is_refused_before_it_is_made(
+    image: sitk.Image, mask: sitk.Image, spacing: float, found: str
+) -> None:
+    with pytest.raises(InputError) as refused:
+        prepare(image, mask, resampledPixelSpacing=[spacing] * 3)
+    sizes = ", ".join([f"{spacing:.6g}"] * 3)
+    assert str(refused.value) == (
+        f"The region resampled to voxels of ({sizes}) mm may have at most 536870912 voxels, found {found}: "
+        "choose a coarser resampledPixelSpacing."
+    )
+
+
 def test_a_missing_label_is_answered_with_those_that_exist(mask: sitk.Image) -> None:
     with pytest.raises(InputError, match=r"no voxel of label 2, found labels \[1, 3\]: choose one of them"):
         bounding_box(sitk.GetArrayFromImage(mask), 2)
