@@ -23,7 +23,8 @@ from hccoutcome.files import sha256_of_json
 from hccoutcome.findings import Findings
 from hccoutcome.imaging.prepare import Preparation, prepare
 from hccoutcome.imaging.quality import check_quality
-from hccoutcome.package.applicability import ImageFacts, PackageInputs, on_phases, plan
+from hccoutcome.package.applicability import ImageFacts, PackageInputs, plan
+from hccoutcome.package.doubts import on_phases
 from hccoutcome.package.format import Package
 from hccoutcome.progress import Progress, part, silent
 from hccoutcome.radiomics.extraction import extract
@@ -147,7 +148,9 @@ def analyse(
         quality=quality + extras,
         features=_merged(orders, extracted),
         predictions=predictions,
-        liver_scores=tuple(item for item in liver_scores(derived.record, case.synthetic, quality) if item.package not in asked),
+        liver_scores=tuple(
+            item for item in liver_scores(derived.record, case.synthetic, quality) if item.package not in asked
+        ),
         provenance=_provenance(case, packages, orders, extracted, derived.notes, engine, seed),
     )
 

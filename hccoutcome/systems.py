@@ -17,6 +17,7 @@ from hccoutcome.package.reading import read_package
 from hccoutcome.package.system import LinearSystem, Outcome, System
 from hccoutcome.package.writing import write_package
 from hccoutcome.response import haic_mri
+from hccoutcome.status import QualityItem
 from hccoutcome.survival import radscore
 
 SYSTEMS: Mapping[str, System] = MappingProxyType(
@@ -69,14 +70,18 @@ def predict(package: Package, inputs: PackageInputs) -> Prediction:
     return _prediction(package, applicability, replace(outcome, contributions=contributions))
 
 
-def liver_scores(record: Mapping[str, float | str], synthetic: bool = False) -> tuple[Prediction, ...]:
+def liver_scores(
+    record: Mapping[str, float | str], synthetic: bool = False, quality: tuple[QualityItem, ...] = ()
+) -> tuple[Prediction, ...]:
     """Return all liver function and staging scores of a clinical record; where inputs are missing, a refused one.
 
     Args:
         record: value by schema name in the schema's unit, as ``clinical.record.parse_record`` returns it.
         synthetic: True for generated data.
+        quality: the quality table of the record; of the images and masks no score reads anything.
     """
-    inputs = PackageInputs(clinical=record, synthetic=synthetic)
+    quality = tuple(item for item in quality if item.subject.startswith("clinical "))
+    inputs = PackageInputs(clinical=record, synthetic=synthetic, quality=quality)
     return tuple(predict(read_package(name), inputs) for name in LIVER_SCORES)
 
 

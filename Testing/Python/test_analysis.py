@@ -175,3 +175,34 @@ def test_a_package_for_another_modality_says_so_first(case: Case) -> None:
     (prediction,) = analyse(case, [read_package("haic-mri-cr")]).predictions
     assert "CT" in prediction.applicability.reasons[0]
     assert not any("N4" in reason for reason in prediction.applicability.reasons)
+
+
+def test_a_warning_of_the_quality_table_goes_with_the_score(case: Case, findings: Findings) -> None:
+    assert not [reason for reason in findings.predictions[0].applicability.reasons if "expected" in reason]
+    swapped = {**case.images, "arterial": case.images["portal"], "portal": case.images["arterial"]}
+    confused = dataclasses.replace(case, images=swapped, synthetic=False)
+    found = analyse(confused, [read_package("radscore-tace-ct")]).predictions[0]
+    assert found.score is not None
+    assert found.applicability.status == "warning"
+    assert found.applicability.reasons[0].startswith("image arterial, liver enhancement: expected not above the portal")
+
+
+def test_a_tumour_mask_of_another_place_refuses_the_score(case: Case) -> None:
+    mask = case.masks["tumor"][0]
+    moved = sitk.GetImageFromArray(np.roll(sitk.GetArrayFromImage(mask), mask.GetSize()[0] // 3, axis=2))
+    moved.CopyInformation(mask)
+    misplaced = dataclasses.replace(case, masks={**case.masks, "tumor": (moved,)})
+    found = analyse(misplaced, [read_package("radscore-tace-ct")]).predictions[0]
+    assert found.score is None
+    assert found.applicability.reasons[0].startswith("mask tumor, outside the liver: expected at most 10 %, found ")
+
+
+def test_a_doubtful_clinical_value_goes_with_the_scores_that_follow_from_it(case: Case) -> None:
+    doubtful = dataclasses.replace(case, images={}, masks={}, synthetic=False, clinical={**case.clinical, "tbil": 3.0})
+    scores = {score.package: score for score in analyse(doubtful, []).liver_scores}
+    assert {name: scores[name].applicability.status for name in ("albi", "bclc", "six-and-twelve")} == {
+        "albi": "warning",
+        "bclc": "warning",
+        "six-and-twelve": "ok",
+    }
+    assert scores["albi"].applicability.reasons[0].startswith("clinical tbil, value: expected 4 to 500 umol/L, found 3")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from hccoutcome.case import Modality
 from hccoutcome.naming import FeatureName, parse_feature_name
+from hccoutcome.package.doubts import doubts, items_read, sentence
 from hccoutcome.package.format import Package, PhaseNeed, RegionNeed, VariableNeed
 from hccoutcome.package.prediction import Applicability
 from hccoutcome.package.reference import Reference
@@ -113,10 +114,10 @@ def _findings(package: Package, inputs: PackageInputs) -> Iterator[Finding]:
     if inputs.synthetic:
         yield "warning", "The case is generated data, so the number says nothing about a patient."
     found = plan(package, inputs.phases)
-    bad = _refused_items(package, found, inputs)
-    for item in bad:
-        sentence = f"{item.subject}, {item.check}: expected {item.expected}, found {item.found}. {item.note}"
-        yield "refused", sentence.strip()
+    read = items_read(package, set(found.phases.values()), inputs.clinical, inputs.quality)
+    bad = [item for item in read if item.status == "refused"]
+    yield from (("refused", sentence(item)) for item in bad)
+    yield from (("warning", sentence(item)) for item in doubts(read, _told(package, found, inputs), found.phases))
     if package.requirements.modality is not None:
         yield from _modality(package, inputs)
     for need in package.requirements.phases:
@@ -198,18 +199,17 @@ def _region(need: RegionNeed, phases: tuple[str, ...], inputs: PackageInputs) ->
             )
 
 
-def _refused_items(package: Package, found: Plan, inputs: PackageInputs) -> list[QualityItem]:
-    """Return what the quality table refuses of that which the package reads, and of the case as a whole."""
-    subjects = {f"image {phase}" for phase in found.phases.values()}
-    subjects |= {f"mask {need.region}" for need in package.requirements.regions}
-    subjects |= {f"clinical {need.name}" for need in package.requirements.variables}
-    kinds = ("image ", "mask ", "clinical ")
-    return [
-        item
-        for item in inputs.quality
-        if item.status == "refused"
-        and (" ".join(item.subject.split()[:2]) in subjects or not item.subject.startswith(kinds))
-    ]
+def _told(package: Package, found: Plan, inputs: PackageInputs) -> set[str]:
+    """Return the images and clinical variables of which the package itself says that they are not what it was made on.
+
+    As subjects of the quality table.
+    """
+    needs = package.requirements
+    met = [(need, found.phases[need.phase]) for need in needs.phases if need.phase in found.phases]
+    images = {f"image {used}" for need, used in met if any(_spacing(need, used, inputs.phases[used].spacing))}
+    return images | {
+        f"clinical {need.name}" for need in needs.variables if any(_variable(need, inputs.clinical.get(need.name)))
+    }
 
 
 def _variable(need: VariableNeed, value: float | str | None) -> Iterator[Finding]:

@@ -136,9 +136,10 @@ FAULTY_CT = [
     (lambda a: (0.6 * (np.clip(a, -160, 240) + 160)).astype(np.uint8), "voxel type", "warning", "8-bit", "256 grey"),
     (lambda a: (a - a.mean()) / a.std(), "grey levels", "warning", "", "normalised before"),
     (lambda a: a + 1024, "grey levels", "warning", "0 to ", "rescale intercept"),
-    (lambda a: np.where(a < -950, -2000, a), "grey levels", "warning", "-2000 to", "padding below air"),
-    (lambda a: np.where(a > 300, 8000, a), "grey levels", "warning", "to 8000", "metal or another unit"),
+    (lambda a: np.where(a < -950, -2000, a), "extremes", "warning", "-2000 to", "padding below air"),
+    (lambda a: np.where(a > 300, 8000, a), "extremes", "warning", "to 8000", "metal or another unit"),
     (lambda a: np.clip(a, -50, 350), "tissues", "warning", "air 0 %", "cropped or clipped"),
+    (lambda a: np.abs(a) % 500 + 300, "tissues", "refused", "soft tissue 0 %, air 0 %", "no CT in HU"),
     (lambda a: a * 5, "tissues", "warning", "soft tissue", "check that the image is a CT in HU"),
     (lambda a: np.clip(a, -1024, 120), "clipping", "warning", "at 120", "display window or saturation"),
 ]  # fmt: skip
@@ -228,8 +229,10 @@ FAULTY_MASKS = [
     (one_voxel, "volume", "warning", "0.02 mL, 1 voxels", "too small for texture"),
     (speckled, "pieces", "warning", "4", "2 pieces have 8 voxels or fewer: remove them unless they are tumor."),
     (cut_off, "border", "warning", "first or last slice", "cut off by the image"),
-    (lambda m: np.roll(m, 60, axis=2), "outside the liver", "warning", "100 %", "correct the tumour"),
-    (lambda m: np.roll(m, -50, axis=1), "background in portal", "warning", "%", "mask and image belong together"),
+    (lambda m: np.roll(m, 60, axis=2), "outside the liver", "refused", "100 %", "belong to this patient and image"),
+    (lambda m: np.roll(m, 20, axis=2), "outside the liver", "warning", "%", "correct the tumour"),
+    (lambda m: np.roll(m, -50, axis=1), "background in portal", "refused", "%", "Most of the region lies in air"),
+    (lambda m: np.roll(m, -30, axis=1), "background in portal", "warning", "%", "A part of the region lies in air"),
 ]  # fmt: skip
 
 
@@ -239,6 +242,13 @@ def test_each_fault_of_a_mask_is_named(ct, change, check, status, found, advice)
     assert item.status == status
     assert found in item.found
     assert advice in item.note
+
+
+def test_a_liver_outlined_without_its_tumours_is_no_reason_to_refuse_them(ct):
+    tumor = sitk.GetArrayFromImage(ct.masks["tumor"][0])
+    item = the(outlined(ct, lambda liver: liver * (1 - tumor), "liver"), "mask tumor", "outside the liver")
+    assert (item.status, item.found) == ("warning", "100 %")
+    assert "unite the masks if the liver was outlined without them" in item.note
 
 
 def test_a_liver_of_impossible_volume_is_warned_of(ct):

@@ -102,8 +102,58 @@ def test_what_does_not_fit_has_its_verdict_and_sentence(
     assert reason in found.reasons
 
 
+def doubt(subject: str, check: str) -> QualityItem:
+    return QualityItem(subject, check, "0", "1", "warning", "Mend it.")
+
+
 @pytest.mark.parametrize(
-    "quality", [item("image delayed"), item("mask liver"), item("clinical afp"), item("image portal", status="warning")]
+    ("subject", "check"),
+    [
+        ("image portal", "grey levels"),
+        ("image portal", "slice thickness"),
+        ("image arterial", "liver enhancement"),
+        ("mask tumor", "outside the liver"),
+        ("mask tumor", "background in portal"),
+        ("clinical age", "value"),
+        ("clinical age", "agreement"),
+    ],
+)
+def test_a_warning_on_what_the_package_reads_is_a_reason(a_package: Package, subject: str, check: str) -> None:
+    found = judge(a_package, replace(FITTING, quality=(doubt(subject, check),)))
+    assert found.status == "warning"
+    assert found.reasons == (f"{subject}, {check}: expected 1, found 0. Mend it.",)
+
+
+@pytest.mark.parametrize(
+    ("subject", "check"),
+    [
+        ("image portal", "size"),
+        ("image portal", "extremes"),
+        ("image portal", "grid"),
+        ("image arterial", "grey levels"),
+        ("mask tumor", "background in delayed"),
+        ("mask liver", "volume"),
+        ("clinical afp", "value"),
+        ("case", "modality"),
+    ],
+)
+def test_a_warning_that_does_not_touch_the_number_is_no_reason(a_package: Package, subject: str, check: str) -> None:
+    assert judge(a_package, replace(FITTING, quality=(doubt(subject, check),))).status == "ok"
+
+
+def test_what_the_package_says_itself_is_not_said_again(a_package: Package) -> None:
+    quality = (doubt("image portal", "slice thickness"), doubt("clinical age", "value"))
+    change = {**facts(0.7, 0.7, 7.5), "clinical": {"age": 15.0, "sex": "male"}}
+    assert len(judge(a_package, replace(FITTING, quality=quality, **change)).reasons) == 2
+
+
+def test_voxel_sizes_of_one_image_are_one_reason(a_package: Package) -> None:
+    quality = (doubt("image portal", "slice thickness"), doubt("image portal", "anisotropy"))
+    assert len(judge(a_package, replace(FITTING, quality=quality)).reasons) == 1
+
+
+@pytest.mark.parametrize(
+    "quality", [item("image delayed"), item("mask liver"), item("clinical afp"), item("image portal", status="ok")]
 )
 def test_quality_of_what_the_package_does_not_read_is_no_reason(a_package: Package, quality: QualityItem) -> None:
     assert judge(a_package, replace(FITTING, quality=(quality,))).status == "ok"

@@ -67,35 +67,44 @@ def _range(subject: str, values: np.ndarray, low: float, high: float, modality: 
     if high - low < NORMALISED_SPAN:
         advice = "The image was normalised before, and would be twice: load the image as the scanner gave it."
     elif modality == "CT":
-        advice = _ct_advice(values, low, high)
+        return _ct_range(subject, values, low, high)
     elif modality == "MR" and np.percentile(values[::2, ::4, ::4], 1) < -MR_NEGATIVE_PART * high:
         advice = "MR signal is not negative: load the original series instead of a subtraction or normalised image."
     return line(subject, "grey levels", f"{low:.4g} to {high:.4g}", _EXPECTED[modality], advice)
 
 
-def _ct_advice(values: np.ndarray, low: float, high: float) -> str:
+def _ct_range(subject: str, values: np.ndarray, low: float, high: float) -> QualityItem:
+    """Return the line on the range of HU; ``extremes`` where only single voxels leave the scale."""
+    check, advice = "grey levels", ""
     if low >= 0 and high > 1000:
-        return "Hounsfield units start near -1000: apply the rescale intercept of the DICOM header (mostly -1024)."
-    if low < CT_LOWEST_HU:
-        return (
-            f"{percent(float((values < CT_LOWEST_HU).mean()))} of the voxels are padding below air: harmless inside a "
-            "region, but set them to -1024 before the whole image is normalised."
+        advice = "Hounsfield units start near -1000: apply the rescale intercept of the DICOM header (mostly -1024)."
+    elif low < CT_LOWEST_HU:
+        check, advice = (
+            "extremes",
+            (
+                f"{percent(float((values < CT_LOWEST_HU).mean()))} of the voxels are padding below air: harmless "
+                "inside a region, but set them to -1024 before the whole image is normalised."
+            ),
         )
-    if high > CT_HIGHEST_HU:
-        return "Values above the CT scale come from metal or another unit: keep such voxels out of the masks."
-    return ""
+    elif high > CT_HIGHEST_HU:
+        check = "extremes"
+        advice = "Values above the CT scale come from metal or another unit: keep such voxels out of the masks."
+    return line(subject, check, f"{low:.4g} to {high:.4g}", _EXPECTED["CT"], advice)
 
 
 def _tissues(subject: str, values: np.ndarray) -> QualityItem:
     soft = float(((values >= SOFT_TISSUE_HU[0]) & (values <= SOFT_TISSUE_HU[1])).mean())
     air = float((values < AIR_HU).mean())
-    advice = ""
-    if soft < LEAST_SOFT_TISSUE:
+    advice, status = "", "warning"
+    if soft < LEAST_SOFT_TISSUE and air < LEAST_AIR:
+        advice = "Neither tissue nor air have their HU, so this is no CT in HU: correct the modality or the image."
+        status = "refused"
+    elif soft < LEAST_SOFT_TISSUE:
         advice = "Hardly a voxel has the HU of soft tissue: check that the image is a CT in HU."
     elif air < LEAST_AIR:
         advice = "No air shows, so the image was cropped or clipped: load the whole series in HU."
     found = f"soft tissue {percent(soft)}, air {percent(air)}"
-    return line(subject, "tissues", found, "soft tissue and air", advice)
+    return line(subject, "tissues", found, "soft tissue and air", advice, status)  # type: ignore[arg-type]
 
 
 def _clipping(subject: str, values: np.ndarray, high: float) -> QualityItem:

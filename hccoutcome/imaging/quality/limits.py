@@ -42,6 +42,12 @@ SPECK_VOXELS = 8
 """Separate pieces of a mask this small are slips of the brush."""
 MOST_BACKGROUND = 0.05
 """Part of a region in air or background that partial volume at a lung border explains."""
+MOSTLY = 0.5
+"""A region that lies in air, or a tumour outside the liver, by more than half was outlined on another image."""
+SHELL_VOXELS = 2
+LEAST_LIVER_AROUND = 0.2
+"""Part of the voxels around a tumour that are liver where the liver was outlined without it; under the capsule it is
+less than half."""
 MR_BACKGROUND_PART = 0.02
 """MR voxels below this part of the 99th percentile are background."""
 MOST_TUMOR_OUTSIDE_LIVER = 0.10

@@ -13,10 +13,13 @@ from hccoutcome.imaging.geometry import describe_difference, on_grid, same_latti
 from hccoutcome.imaging.quality.limits import (
     AIR_HU,
     FEWEST_VOXELS,
+    LEAST_LIVER_AROUND,
     LIVER_ML,
     MOST_BACKGROUND,
     MOST_TUMOR_OUTSIDE_LIVER,
+    MOSTLY,
     MR_BACKGROUND_PART,
+    SHELL_VOXELS,
     SPECK_VOXELS,
 )
 from hccoutcome.imaging.quality.table import line, percent
@@ -66,19 +69,35 @@ def check_tumor_in_liver(case: Case) -> list[QualityItem]:
             inside = sitk.GetArrayViewFromImage(tumor) != 0
             around = sitk.GetArrayFromImage(on_grid(liver, tumor)) != 0
             if inside.any():
-                lines.append(_outside_liver(float((inside & ~around).sum() / inside.sum())))
+                lines.append(_outside_liver(inside, around))
     return lines
 
 
-def _outside_liver(part: float) -> QualityItem:
+def _outside_liver(tumor: np.ndarray, liver: np.ndarray) -> QualityItem:
+    part = float((tumor & ~liver).sum() / tumor.sum())
+    misplaced = part > MOSTLY and not _is_left_out(tumor, liver)
     advice = (
         "The liver includes its tumours: unite the masks if the liver was outlined without them, or correct the tumour "
         "where it was drawn too far."
     )
+    if misplaced:
+        advice = "Most of the tumour lies outside of the liver: check that both masks belong to this patient and image."
     return line(
         "mask tumor", "outside the liver", percent(part), f"at most {percent(MOST_TUMOR_OUTSIDE_LIVER)}",
-        advice if part > MOST_TUMOR_OUTSIDE_LIVER else "",
+        advice if part > MOST_TUMOR_OUTSIDE_LIVER else "", "refused" if misplaced else "warning",
     )  # fmt: skip
+
+
+def _is_left_out(tumor: np.ndarray, liver: np.ndarray) -> bool:
+    """Return whether the liver was outlined without this tumour: both hardly overlap, and liver lies around it."""
+    if (tumor & liver).sum() > MOST_TUMOR_OUTSIDE_LIVER * tumor.sum():
+        return False
+    box = tuple(
+        slice(max(int(places.min()) - SHELL_VOXELS, 0), int(places.max()) + SHELL_VOXELS + 1)
+        for places in np.nonzero(tumor)
+    )
+    shell = ndimage.binary_dilation(tumor[box], iterations=SHELL_VOXELS) & ~tumor[box]
+    return bool((shell & liver[box]).sum() >= LEAST_LIVER_AROUND * shell.sum())
 
 
 def _grid(subject: str, mask: sitk.Image, fitting: Mapping[str, sitk.Image], case: Case) -> QualityItem:
@@ -133,8 +152,9 @@ def _background(subject: str, phase: str, mask: sitk.Image, image: sitk.Image, c
     within = values[sitk.GetArrayViewFromImage(mask) != 0]
     limit = AIR_HU if case.modality == "CT" else MR_BACKGROUND_PART * float(np.percentile(values[::2, ::2, ::2], 99))
     part = float((within < limit).mean())
-    advice = "A part of the region lies in air or background: check that mask and image belong together."
+    much = "Most" if part > MOSTLY else "A part"
+    advice = f"{much} of the region lies in air or background: check that mask and image belong together."
     return line(
         subject, f"background in {phase}", percent(part), f"at most {percent(MOST_BACKGROUND)}",
-        advice if part > MOST_BACKGROUND else "",
+        advice if part > MOST_BACKGROUND else "", "refused" if part > MOSTLY else "warning",
     )  # fmt: skip
