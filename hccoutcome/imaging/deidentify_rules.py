@@ -2,7 +2,7 @@
 
 The table of the profile (annex E) and the dummy values come from the library dicom-anonymizer. What the library leaves
 open is settled here, always to the stricter side: rules hold in nested sequences too, UIDs are mapped one to one by a
-keyed hash, private and unknown elements go, and a text that repeats the patient's name or number elsewhere goes.
+keyed hash, private and unknown elements go, and so does a text that repeats the patient's name, number or dates.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from datetime import date, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from hccoutcome.imaging.deidentify_words import identifying_pattern, plain_text
 from hccoutcome.imaging.dicom_headers import pydicom_errors
 
 if TYPE_CHECKING:
@@ -30,10 +31,6 @@ _TIMES = ("DA", "DT", "TM")
 _BIRTH = ("PatientBirthDate", "PatientBirthTime")
 _TEXTS = ("AE", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT")
 _PSEUDONYMOUS = ("PatientName", "PatientID")
-_IDENTIFYING = (
-    "PatientID", "OtherPatientIDs", "AccessionNumber", "PatientAddress", "PatientTelephoneNumbers",
-    "MedicalRecordLocator", "InstitutionName", "InstitutionAddress", "AdmissionID", "StudyID",
-)  # fmt: skip
 _STANDARD_UIDS = "1.2.840.10008."
 
 
@@ -88,7 +85,7 @@ class Cleaner:
         Its file meta information and preamble are not touched.
         """
         self._here = set()
-        known = identifying_words(dataset)
+        known = identifying_pattern(dataset)
         self._clean_level(dataset)
         self._remove_repeated(dataset, known)
         for keyword in _PSEUDONYMOUS:
@@ -215,44 +212,21 @@ class Cleaner:
         element.value = shifted[0] if len(shifted) == 1 else shifted
         self._note(element.tag, "date shifted")
 
-    def _remove_repeated(self, dataset: Dataset, words: frozenset[str]) -> None:
-        """Remove texts that the profile keeps but that repeat an identifying word of this very file."""
-        if not words:
+    def _remove_repeated(self, dataset: Dataset, pattern: re.Pattern[str] | None) -> None:
+        """Remove texts that the profile keeps but that repeat what identifies in this very file."""
+        if pattern is None:
             return
-        pattern = re.compile("|".join(_as_pattern(word) for word in sorted(words)), re.IGNORECASE)
         for tag in list(dataset.keys()):
             element = dataset[tag]
             if element.VR == "SQ":
                 for item in element.value:
-                    self._remove_repeated(item, words)
-            elif element.VR in _TEXTS and element.keyword not in _PSEUDONYMOUS and pattern.search(str(element.value)):
+                    self._remove_repeated(item, pattern)
+            elif element.VR in _TEXTS and element.keyword not in _PSEUDONYMOUS and _repeats(element, pattern):
                 self._remove(dataset, tag, "removed (repeated an identifying value)")
 
 
-def _as_pattern(word: str) -> str:
-    """Match long words anywhere and short ones only where they stand alone (``ANN`` is not in ``scanner``)."""
-    return re.escape(word) if len(word) >= 6 else rf"(?<![^\W_]){re.escape(word)}(?![^\W_])"
-
-
-def identifying_words(dataset: Dataset) -> frozenset[str]:
-    """Return the words of 3 or more characters that name the patient, a person or an institution in a data set."""
-    words: set[str] = set()
-    for tag in list(dataset.keys()):
-        if tag.is_private:
-            continue
-        try:
-            element = dataset[tag]
-        except pydicom_errors():
-            continue
-        if element.VR == "SQ":
-            for item in element.value:
-                words |= identifying_words(item)
-        elif element.VR == "PN":
-            words.update(re.split(r"[\^= \\\[\]',]+", str(element.value)))
-        elif element.keyword in _IDENTIFYING:
-            values = [element.value] if isinstance(element.value, str) else list(element.value or ())
-            words.update(str(value).strip() for value in values)
-    return frozenset(word for word in words if len(word) >= 3 and word.upper() != "ANONYMIZED")
+def _repeats(element: DataElement, pattern: re.Pattern[str]) -> bool:
+    return pattern.search(plain_text(element.value)) is not None
 
 
 def shifted_date(value: str, days_back: int) -> str | None:

@@ -376,6 +376,68 @@ def test_overlays_unknown_elements_and_thumbnails_go(tmp_path):
     assert actions["(0008,1FFE)"] == "removed (not in the standard)"
 
 
+KEPT_TEXTS = ("ManufacturerModelName", "FilterType", "WindowCenterWidthExplanation")
+
+
+def kept_texts(folder: Path, text: str, **elements) -> set[str]:
+    """De-identify one slice with a text in three elements that the profile keeps; return those that still hold it."""
+    dataset = slice_dataset(voxels_of(1)[0], (0, 0, 0.0), 0)
+    dataset.SpecificCharacterSet = "ISO_IR 192"
+    dataset.PatientBirthDate, dataset.StudyDate, dataset.WindowCenter, dataset.WindowWidth = (
+        "19610203",
+        "20240305",
+        1,
+        2,
+    )
+    for keyword, value in {**dict.fromkeys(KEPT_TEXTS, text), **elements}.items():
+        setattr(dataset, keyword, value)
+    save(dataset, folder / "in" / "0.dcm")
+    deidentify(folder / "in", folder / "out")
+    after = pydicom.dcmread(outputs(folder / "out")[0])
+    return {keyword for keyword in KEPT_TEXTS if after.get(keyword) == text}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Zebrowski^Quentin=李^明", "李明"),
+        ("Zebrowski^Quentin=李^明", "李 明 X1"),
+        ("Zebrowski^Quentin=李^明", "a李b"),
+        ("Yamada^Tarou=山田^太郎=やまだ^たろう", "やまだ"),
+        ("Hong^Gildong=洪^吉洞=홍^길동", "홍길동"),
+        ("Li^Bo", "LiBo"),
+        ("Li^Bo", "bo_li"),
+        ("Li^Bo", "Bo, Li"),
+        ("Ng^A", "A.Ng"),
+        ("Ng^A", "NG^A"),
+        ("Müller^Jo", "MU\u0308LLER"),
+        ("Wu^Xi", "\uff37\uff35 \uff38\uff29"),
+        ("Smith-Jones^Al", "Dr Jones"),
+        ("Zebrowski^Quentin", "QuentinZebrowski"),
+    ],
+)
+def test_short_joined_and_east_asian_names_leave_no_trace(tmp_path, name, text):
+    assert kept_texts(tmp_path, text, PatientName=name) == set()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("20240305", "2024-03-05", "05.03.2024", "05/03/2024", "03/05/2024", "2024/3/5", "5.3.2024", "5-Mar-2024"),
+        *("March 5, 2024", "05032024", "born 19610203", "1961.02.03", "scan20240305a", "of 3 Feb 1961"),
+    ],
+)
+def test_dates_of_the_patient_leave_no_trace_in_texts(tmp_path, text):
+    assert kept_texts(tmp_path, text) == set()
+
+
+@pytest.mark.parametrize(
+    "text", ["SOMATOM 2024", "B30f", "ABDOMEN", "120240305", "20240306", "Biograph Ngai", "Libor", "1.20240.3055"]
+)
+def test_what_only_looks_alike_stays(tmp_path, text):
+    assert kept_texts(tmp_path, text, PatientName="Ng^A") == set(KEPT_TEXTS)
+
+
 def test_a_pseudonym_of_ones_own_is_used_for_one_patient_only(tmp_path, source):
     result = deidentify(source, tmp_path / "out", pseudonym="CASE-7")
     assert pydicom.dcmread(outputs(tmp_path / "out")[0]).PatientName == "CASE-7"
