@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -16,6 +17,7 @@ ID_COLUMN = "case_id"
 IMAGE_PREFIX = "image_"
 MASK_PREFIX = "mask_"
 _PLAIN_COLUMNS = (ID_COLUMN, "modality")
+_Line = tuple[int, list[str]]
 
 
 def read_cohort_table(path: Path) -> list[dict[str, str]]:
@@ -28,46 +30,67 @@ def read_cohort_table(path: Path) -> list[dict[str, str]]:
         One mapping a row, from column name to text; empty cells are left out.
 
     Raises:
-        InputError: no such file, no ``case_id`` column, an unknown or doubled column, a row of another length, a case
-            without a name or named twice.
+        InputError: no such file, no CSV, no ``case_id`` column, an unknown or doubled column, two columns of one phase,
+            a row of another length, a case without a name or named twice.
     """
-    lines = _read_lines(path)
-    header = [column.strip() for column in lines[0]]
+    (_, titles), *lines = _read_lines(path)
+    header = [column.strip() for column in titles]
     _check_header(header)
-    rows = []
-    for number, line in enumerate(lines[1:], start=2):
+    rows = {}
+    for number, line in lines:
         if len(line) != len(header):
             raise InputError(
                 f"Line {number} of the cohort table should have {len(header)} cells as the header, found {len(line)}: "
                 "put cells that hold the separator into quotes."
             )
-        rows.append({column: cell.strip() for column, cell in zip(header, line, strict=True) if cell.strip()})
+        rows[number] = {column: cell.strip() for column, cell in zip(header, line, strict=True) if cell.strip()}
     _check_rows(rows)
-    return rows
+    return list(rows.values())
 
 
-def _read_lines(path: Path) -> list[list[str]]:
+def _read_lines(path: Path) -> list[_Line]:
+    """Return the records that are not blank, each with the number of the line in the file that it begins in."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = path.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise InputError(f"The cohort table '{path}' cannot be read: {reason}; give a CSV file in UTF-8.") from error
-    first = text.partition("\n")[0]
-    separator = max(",;\t", key=first.count)
-    lines = [line for line in csv.reader(text.splitlines(), delimiter=separator) if any(cell.strip() for cell in line)]
+    lines = [(number, cells) for number, cells in _records(text) if any(cell.strip() for cell in cells)]
     if len(lines) < 2:
         raise InputError(f"A cohort table has a header and at least one case, found {len(lines)} lines in '{path}'.")
     return lines
 
 
+def _records(text: str) -> Iterator[_Line]:
+    first = text.lstrip().partition("\n")[0]
+    # A stream that keeps its line ends lets the reader tell those in quotes from those that end a record.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count), strict=True)
+    begins = 1
+    try:
+        for cells in reader:
+            yield begins, cells
+            begins = reader.line_num + 1
+    except csv.Error as error:
+        raise InputError(
+            f"Line {begins} of the cohort table cannot be read as CSV ({error}): check its quotes and separators."
+        ) from error
+
+
 def _check_header(header: Sequence[str]) -> None:
     if ID_COLUMN not in header:
         raise InputError(f"The cohort table needs a column '{ID_COLUMN}', found {', '.join(header)}: add it.")
+    phases: dict[str, str] = {}
     for column, count in Counter(header).items():
         if count > 1:
             raise InputError(f"The cohort table has the column '{column}' {count} times: keep one.")
         if column.startswith(IMAGE_PREFIX):
-            canonical_phase(column.removeprefix(IMAGE_PREFIX))
+            phase = canonical_phase(column.removeprefix(IMAGE_PREFIX))
+            if phase in phases:
+                raise InputError(
+                    f"The columns '{phases[phase]}' and '{column}' of the cohort table both mean the {phase} image: "
+                    "keep one."
+                )
+            phases[phase] = column
         elif column.startswith(MASK_PREFIX):
             canonical_region(column.removeprefix(MASK_PREFIX))
         elif column not in _PLAIN_COLUMNS:
@@ -84,12 +107,14 @@ def _check_clinical_column(column: str) -> None:
         ) from error
 
 
-def _check_rows(rows: Sequence[Mapping[str, str]]) -> None:
-    for number, row in enumerate(rows, start=2):
+def _check_rows(rows: Mapping[int, Mapping[str, str]]) -> None:
+    for number, row in rows.items():
         if ID_COLUMN not in row:
             raise InputError(f"Line {number} of the cohort table has no {ID_COLUMN}: name the case.")
+        if len(row[ID_COLUMN].splitlines()) > 1:
+            raise InputError(f"Line {number} of the cohort table has a line break within its {ID_COLUMN}: remove it.")
     # Folders are named after cases, and some file systems do not tell upper from lower case.
-    for name, count in Counter(row[ID_COLUMN].lower() for row in rows).items():
+    for name, count in Counter(row[ID_COLUMN].lower() for row in rows.values()).items():
         if count > 1:
             raise InputError(f"The case '{name}' stands {count} times in the cohort table: keep one row a case.")
 
@@ -109,13 +134,12 @@ def case_files(row: Mapping[str, str], root: Path) -> CaseFiles:
         for column, cell in row.items()
         if column.startswith(IMAGE_PREFIX)
     }
-    masks = {
-        canonical_region(column.removeprefix(MASK_PREFIX)): tuple(
-            MaskFile(root / path.strip()) for path in cell.split(";") if path.strip()
-        )
-        for column, cell in row.items()
-        if column.startswith(MASK_PREFIX)
-    }
+    masks: dict[str, tuple[MaskFile, ...]] = {}
+    for column, cell in row.items():
+        if column.startswith(MASK_PREFIX):
+            region = canonical_region(column.removeprefix(MASK_PREFIX))
+            outlines = tuple(MaskFile(root / path.strip()) for path in cell.split(";") if path.strip())
+            masks[region] = (*masks.get(region, ()), *outlines)
     clinical = {
         column: cell
         for column, cell in row.items()
