@@ -206,3 +206,14 @@ def test_a_doubtful_clinical_value_goes_with_the_scores_that_follow_from_it(case
         "six-and-twelve": "ok",
     }
     assert scores["albi"].applicability.reasons[0].startswith("clinical tbil, value: expected 4 to 500 umol/L, found 3")
+
+
+def test_a_child_pugh_class_that_its_components_contradict_is_said_with_every_score_that_reads_it(case: Case) -> None:
+    components = {"tbil": 60.0, "alb": 25.0, "inr": 2.5, "ascites": "moderate", "encephalopathy": "none"}
+    record = {**case.clinical, **components, "child_pugh": "A"}
+    contradictory = dataclasses.replace(case, images={}, masks={}, clinical=record)
+    scores = {score.package: score for score in analyse(contradictory, []).liver_scores}
+    sentence = "clinical child_pugh, agreement: expected C, found A."
+    for name in ("bclc", "clip", "child-pugh"):
+        assert any(reason.startswith(sentence) for reason in scores[name].applicability.reasons), name
+    assert not any(sentence in reason for reason in scores["albi"].applicability.reasons)

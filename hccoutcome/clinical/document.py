@@ -45,7 +45,9 @@ def page() -> str:
             "## Variables\n",
             _table(_HEADINGS["variables"], map(_variable_row, VARIABLES.values())),
             "## What follows from other variables\n",
-            "A value that the record states is never replaced; where it contradicts what follows, a warning says so.\n",
+            "A value that the record states is never replaced; where it contradicts what follows, a warning says so. "
+            "So it does where a Child-Pugh class or its points contradict the five components, and a BCLC stage the "
+            "one that the other entries give.\n",
             _table(_HEADINGS["derived"], ((_code(name), source) for name, (_, source) in RULES.items())),
             "## Composite and change indices\n",
             "Cell counts in 10^9/L, albumin in g/L, bilirubin in umol/L. A change is a fraction: 0.5 is half as much "

@@ -22,6 +22,7 @@ _NO = frozenset({"no", "n", "false", "0", "absent", "absence", "negative", "neg"
 _HEADER = re.compile(r"^(?P<name>[^(\[]+?)\s*[(\[]\s*(?P<unit>[^)\]]+?)\s*[)\]]$")
 _QUANTITY = re.compile(r"^(?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)(?P<unit>.*)$", re.IGNORECASE)
 _CENSORED = re.compile(r"^\s*[<>≤≥]")
+_SPAN = re.compile(r"^\d+(?:\.\d+)?\s*(?:-|–|to|/|or|,\s)\s*\d+(?:\.\d+)?$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -73,13 +74,14 @@ def read_entry(name: str, raw: Any) -> Entry | None:
     Raises:
         InputError: the name is not known, the value is not one that the variable can have, or the unit does not fit.
     """
-    variable, unit = variable_of(name)
+    variable, column_unit = variable_of(name)
+    unit = None
     if isinstance(raw, Mapping):
-        raw, unit = _value_and_unit(variable, raw, unit)
+        raw, unit = _value_and_unit(variable, raw)
     if is_missing(raw):
         return None
     if variable.kind in ("number", "integer"):
-        return _read_number(variable, raw, unit)
+        return _read_number(variable, raw, unit, column_unit)
     if variable.kind == "binary":
         return Entry(variable, _read_binary(variable, raw), str(raw))
     return Entry(variable, _read_category(variable, raw), str(raw))
@@ -108,22 +110,32 @@ def likely_unit(variable: Variable, value: float, stated: str) -> str | None:
     return min(fits)[1] if fits else None
 
 
-def _value_and_unit(variable: Variable, raw: Mapping[str, Any], unit: str | None) -> tuple[Any, str | None]:
+def _value_and_unit(variable: Variable, raw: Mapping[str, Any]) -> tuple[Any, str | None]:
     strange = sorted(set(raw) - {"value", "unit"})
     if strange or "value" not in raw:
         raise InputError(
             f'{label(variable)} as an object is {{"value": ..., "unit": ...}}, '
             f"found the keys {', '.join(map(repr, sorted(raw))) or 'none'}: correct them."
         )
-    return raw["value"], raw.get("unit") or unit
+    return raw["value"], raw.get("unit")
 
 
-def _read_number(variable: Variable, raw: Any, unit: str | None) -> Entry:
+def _one_unit(variable: Variable, written: str, stated: str | None) -> str | None:
+    """Return the unit that an entry states beside its number, in its ``unit``, or in both if they are the same."""
+    if written and stated and factor(written, variable.units) != factor(stated, variable.units):
+        raise InputError(
+            f"{label(variable)} was expected in one unit, found '{written}' and '{stated}' for one value: keep the "
+            "right one."
+        )
+    return written or stated
+
+
+def _read_number(variable: Variable, raw: Any, unit: str | None, column_unit: str | None) -> Entry:
     code = _code(variable, raw) if isinstance(raw, str) else None
     if code is not None:
         return Entry(variable, float(code.number), str(raw))
     number, written_unit = _number_and_unit(variable, raw)
-    stated = written_unit or unit or variable.unit
+    stated = _one_unit(variable, written_unit, unit) or column_unit or variable.unit
     scale = factor(stated, variable.units) if stated else 1.0
     if scale is None:
         raise InputError(_impossible_unit(variable, stated))
@@ -156,6 +168,8 @@ def _parse_text(variable: Variable, text: str) -> tuple[float, str]:
         raise InputError(
             f"{label(variable)} is a number, found the limit '{text}': write the number that is to be used."
         )
+    if _SPAN.match(text):
+        raise InputError(f"{label(variable)} is one value, found '{text}': write the one that holds for this patient.")
     match = _QUANTITY.match(text)
     if match is None or match["unit"].startswith(","):
         raise InputError(_not_a_number(variable, text))

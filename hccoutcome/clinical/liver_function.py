@@ -108,6 +108,15 @@ def child_pugh(record: Record) -> LiverScore:
     if record.get("ascites") == "present":
         raise InputError("Child-Pugh needs the grade of the ascites, found 'present': give slight or moderate.")
     require("Child-Pugh", child_pugh_missing(record))
+    return _from_components(record)
+
+
+def child_pugh_from_components(record: Record) -> LiverScore | None:
+    """Return the Child-Pugh points and class of the five inputs; None where they are incomplete."""
+    return None if _components_missing(record) else _from_components(record)
+
+
+def _from_components(record: Record) -> LiverScore:
     tbil, alb = number(record, "tbil"), number(record, "alb")
     ascites, encephalopathy = str(record["ascites"]), str(record["encephalopathy"])
     items: tuple[Item, ...] = (

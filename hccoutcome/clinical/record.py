@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from hccoutcome.clinical.agreement import contradictions
 from hccoutcome.clinical.derive import derive
 from hccoutcome.clinical.entry import Entry, amount, label, likely_unit, read_entry
 from hccoutcome.clinical.variable import Variable
@@ -115,7 +116,7 @@ def _contradictions(record: Record) -> list[QualityItem]:
         QualityItem(
             f"clinical {conflict.name}", "agreement", conflict.found, conflict.expected, "warning", conflict.note
         )
-        for conflict in derive(record).conflicts
+        for conflict in contradictions(record)
     ]
 
 

@@ -142,7 +142,7 @@ TUMOUR = (
     ),
     _category("tumor_morphology", "Morphology of the tumour", _MORPHOLOGY, "tumour morphology", "tumor nodul"),
     _number(
-        "tumor_extent", "Share of the liver taken by tumour", units.PERCENT, (0, 100), (0, 100),
+        "tumor_extent", "Share of the liver taken by tumour", units.PERCENT, (0, 100), (1, 100),
         ("tumour extent",), description="of the liver, tumours included",
     ),
     _binary(

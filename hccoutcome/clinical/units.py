@@ -33,7 +33,7 @@ BODY_HEIGHT = _table(cm=1.0, m=100.0, mm=0.1)
 BODY_WEIGHT = _table(kg=1.0, g=0.001, lb=0.45359237)
 BMI = _table(**{"kg/m2": 1.0})
 DIAMETER = _table(cm=1.0, mm=0.1)
-PERCENT = _table(**{"%": 1.0})
+PERCENT = _table(**{"%": 1.0, "fraction": 100.0})
 
 _CHARACTERS = str.maketrans("µμ×⁰¹²³⁴⁵⁶⁷⁸⁹", "uux0123456789")
 _POWER = re.compile(r"^(?:x|\*)?10(?:\^|\*\*?|e)?(\d{1,2})/")

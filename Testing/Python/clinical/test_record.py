@@ -107,6 +107,13 @@ def test_an_empty_entry_is_left_out(missing: object) -> None:
             "Alpha-fetoprotein (afp) is given twice, as 'AFP' and as 'alpha-fetoprotein', with the different values "
             "3 and 4: keep one.",
         ),
+        (
+            {"alb": {"value": "41 g/L", "unit": "g/dL"}},
+            "Albumin (alb) was expected in one unit, found 'g/L' and 'g/dL' for one value: keep the right one.",
+        ),
+        ({"ecog": "0-1"}, "(ecog) is one value, found '0-1': write the one that holds for this patient."),
+        ({"ecog": "1 or 2"}, "(ecog) is one value, found '1 or 2': write the one that holds for this patient."),
+        ({"age": "60-70"}, "Age (age) is one value, found '60-70': write the one that holds for this patient."),
         ({"sex": "x"}, "Sex (sex) is one of female, male, found 'x': correct it."),
         ({"child_pugh": 4}, "Child-Pugh class (child_pugh) is one of A, B, C, found '4': correct it."),
         ({"ecog": 1.5}, "ECOG performance status (ecog) is a whole number, found 1.5: correct it."),
@@ -190,6 +197,47 @@ def test_contradictions_between_entries_are_warned_about_and_change_nothing() ->
     assert warnings["clinical bmi"].found == "30"
     assert warnings["clinical bmi"].expected == "20.76"
     assert derive(parse_record(raw)).record["bmi"] == 30.0
+
+
+COMPONENTS = {"tbil": 60, "alb": 25, "inr": 2.5, "ascites": "moderate", "encephalopathy": "none"}
+EARLY = {"ecog": 0, "child_pugh": "A", "vascular_invasion": 0, "metastasis": 0, "tumor_number": 1, "tumor_diameter": 4}
+
+
+@pytest.mark.parametrize(
+    ("record", "name", "found", "expected"),
+    [
+        ({**COMPONENTS, "child_pugh": "A"}, "child_pugh", "A", "C"),
+        ({**COMPONENTS, "child_pugh_points": 6}, "child_pugh_points", "6", "13"),
+        ({**EARLY, "bclc": "B"}, "bclc", "B", "A"),
+    ],
+)
+def test_a_class_that_contradicts_what_it_is_made_of_is_warned_about(record, name, found, expected) -> None:
+    items = [item for item in check_record(record) if item.status == "warning"]
+    assert [(item.subject, item.check, item.found, item.expected) for item in items] == [
+        (f"clinical {name}", "agreement", found, expected)
+    ]
+    assert f"{name} is {found}, while " in items[0].note
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {**COMPONENTS, "child_pugh": "C", "child_pugh_points": 13},
+        {**COMPONENTS, "ascites": "present", "child_pugh": "A"},
+        {**COMPONENTS, "inr": "NA", "child_pugh": "A"},
+        {**EARLY, "bclc": "A"},
+        {"ecog": 0, "bclc": "C"},
+    ],
+)
+def test_what_agrees_or_cannot_be_told_is_not_warned_about(record) -> None:
+    assert [item for item in check_record(record) if item.status != "ok"] == []
+
+
+def test_a_share_that_was_meant_as_a_fraction_is_warned_about() -> None:
+    (item,) = check_record({"tumor_extent": 0.6})
+    assert item.status == "warning"
+    assert "0.6 % where 1 to 100 % is typical; it may be in fraction: check the value and its unit." in item.note
+    assert parse_record({"tumor_extent": {"value": 0.6, "unit": "fraction"}}) == {"tumor_extent": 60.0}
 
 
 @pytest.mark.parametrize(
