@@ -137,7 +137,7 @@ def _about_elbow(curve: Sequence[CurvePoint], features: int) -> list[str]:
     if len(places) < 3:
         return []
     height = float(kneedle([point.inertia for point in curve], places).max())
-    even = float(kneedle(np.power(places, -2.0 / features), places).max())
+    even = float(kneedle([k ** (-2.0 / features) for k in places], places).max())
     if height >= even + WEAK_ELBOW:
         return []
     return [

@@ -219,6 +219,14 @@ def test_planted_clusters_are_found_again_and_noise_is_not() -> None:
     assert Agreement.from_json(vague.to_json()) == vague
 
 
+def test_bootstraps_move_borders_that_seeds_do_not() -> None:
+    rows, _ = planted.blobs(90, 3, spread=0.25)
+    fixed = HabitatSettings(repeats=4, k=3, k_range=(2, 4))
+    found = judge(rows, choose(rows, fixed), fixed)
+    assert (found.seed_rand, found.seed_dice) == (1, 1)
+    assert 0.8 < found.bootstrap_rand < 1 and 0.9 < found.bootstrap_dice < 1
+
+
 def test_no_repeats_no_agreement_and_a_fixed_number_has_no_votes() -> None:
     fixed = HabitatSettings(k=3, repeats=1)
     assert judge(ROWS, choose(ROWS, fixed), fixed).votes == {}

@@ -102,6 +102,17 @@ def test_islands_join_their_surroundings_and_the_note_counts_them() -> None:
     )
 
 
+@pytest.mark.parametrize(("smallest", "expected"), [(16.0, 3), (16.1, 1)])
+def test_islands_are_measured_in_mm3(smallest: float, expected: int) -> None:
+    labels = LABELS.copy()
+    labels[7, 7, 2:4] = 3
+    images, mask = planted.images(labels), planted.mask(labels)
+    for image in (*images.values(), mask):
+        image.SetSpacing((2.0, 2.0, 2.0))
+    asked = HabitatSettings(k=3, k_range=(3, 3), radiomics=None, repeats=0, smallest_island_mm3=smallest)
+    assert array(found(asked, images, mask).labels)[7, 7, 2] == expected
+
+
 def test_three_habitats_and_four_phases_give_the_columns_of_paper_003() -> None:
     habitats = found(HabitatSettings(k=3, repeats=0))
     assert len(habitats.features) == 1140

@@ -9,7 +9,8 @@ import SimpleITK as sitk
 
 from hccoutcome.case import Case
 from hccoutcome.errors import InputError
-from hccoutcome.habitat.onecase import chosen_region, habitats_of_case
+from hccoutcome.habitat.learn import learn_model
+from hccoutcome.habitat.onecase import chosen_region, habitats_of_case, patient_of_case
 from hccoutcome.habitat.preparation import CT, MRI, checkerboard, preparation_for
 from hccoutcome.habitat.settings import HabitatSettings
 from hccoutcome.imaging.prepare import Preparation
@@ -60,6 +61,17 @@ def test_a_patient_is_prepared_and_its_registration_can_be_checked(patient: Case
     assert sum(size.voxels for size in found.habitats.sizes) == pytest.approx(outlined / 64, rel=0.03)
     image = sitk.GetArrayFromImage(found.case.images["arterial"])
     assert (image.min(), image.max()) == (0, 255)
+
+
+def test_a_package_prepares_a_patient_as_its_cohort_was(patient: Case) -> None:
+    portal = replace(patient, images={"portal": patient.images["portal"]})
+    cohort = replace(preparation_for("mri", ("portal",)), bias_correction=False, spacing=(6.0, 6.0, 6.0))
+    asked = replace(QUICK, method="two-step")
+    model = learn_model([patient_of_case(portal, preparation=cohort)], asked, preparation=cohort.to_dict())
+    assert habitats_of_case(portal, settings=asked, model=model).habitats.labels.GetSpacing() == (6.0, 6.0, 6.0)
+    as_scanned = replace(model, preparation=None)
+    found = habitats_of_case(portal, settings=asked, model=as_scanned, preparation=cohort)
+    assert found.habitats.labels.GetSpacing() == portal.images["portal"].GetSpacing()
 
 
 def test_without_preparation_a_case_is_taken_as_it_is(patient: Case) -> None:
