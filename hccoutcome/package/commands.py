@@ -10,10 +10,12 @@ from typing import Any
 
 from hccoutcome.errors import InputError
 from hccoutcome.package.format import Package, PhaseNeed, Range, VariableNeed
-from hccoutcome.package.reading import list_packages, read_package
+from hccoutcome.package.reading import check_parameters, list_packages, poses_as_shipped, read_package
 from hccoutcome.package.reference import Reference, reference_from_table
 from hccoutcome.package.schema import manifest_of, parse_manifest
 from hccoutcome.strict_json import parse_json
+
+POSES_AS_SHIPPED = "has the name of a shipped package and another content: use it only if you know who made it."
 
 
 def list_all(folders: Iterable[Path] = ()) -> list[dict[str, Any]]:
@@ -31,13 +33,15 @@ def show(name_or_path: str | Path, folders: Iterable[Path] = ()) -> dict[str, An
 
 
 def verify(name_or_path: str | Path, folders: Iterable[Path] = ()) -> dict[str, Any]:
-    """Return name, version and hashes of a package that is intact.
+    """Return name, version and hashes of a package that is intact and can be applied, and what speaks against its use.
 
     Raises:
         InputError: it is not; the message names the first fault.
     """
     package = read_package(name_or_path, folders)
-    return {**_identity(package), "files": dict(package.files), "intact": True}
+    check_parameters(package)
+    warnings = [POSES_AS_SHIPPED] if poses_as_shipped(package) else []
+    return {**_identity(package), "files": dict(package.files), "intact": True, "warnings": warnings}
 
 
 def card(name_or_path: str | Path, folders: Iterable[Path] = ()) -> dict[str, Any]:
@@ -57,10 +61,15 @@ def as_text(action: str, answers: Sequence[Mapping[str, Any]]) -> str:
         width = max((len(answer["name"]) for answer in answers), default=0)
         return "\n".join(f"{a['name']:<{width}}  {a['version']:<8}  {a['title']}" for a in answers)
     if action == "verify":
-        return "\n".join(f"{a['name']} {a['version']} is intact, sha256 {a['sha256']}" for a in answers)
+        return "\n".join(map(_verified_text, answers))
     if action == "card":
         return "\n\n".join(answer["card"].rstrip() for answer in answers)
     return "\n\n".join(map(_show_text, answers))
+
+
+def _verified_text(answer: Mapping[str, Any]) -> str:
+    lines = [f"{answer['name']} {answer['version']} is intact, sha256 {answer['sha256']}"]
+    return "\n".join([*lines, *(f"warning: {answer['name']} {warning}" for warning in answer["warnings"])])
 
 
 def _identity(package: Package) -> dict[str, Any]:

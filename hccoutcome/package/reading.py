@@ -43,7 +43,30 @@ def verify(source: Path) -> dict[str, str]:
     Raises:
         InputError: names the first fault.
     """
-    return dict(_read_verified(source).files)
+    package = _read_verified(source)
+    check_parameters(package)
+    return dict(package.files)
+
+
+def check_parameters(package: Package) -> None:
+    """Refuse a package whose radiomics parameter file could not be applied.
+
+    Raises:
+        InputError: it is no YAML of plain data, or names a setting, image type, class or feature that there is not.
+    """
+    from hccoutcome.radiomics.settings import parse_settings
+
+    if package.parameters:
+        try:
+            parse_settings(package.parameters)
+        except RecursionError:
+            raise InputError("parameters.yaml is nested far deeper than any such file needs: do not use it.") from None
+
+
+def poses_as_shipped(package: Package) -> bool:
+    """Return whether a package has the name of a shipped one and another content."""
+    shipped = _known(()).get(package.name)
+    return shipped is not None and _read_verified(shipped).sha256 != package.sha256
 
 
 def _known(folders: tuple[Path, ...]) -> dict[str, Path]:

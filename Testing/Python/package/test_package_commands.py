@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,9 @@ from cohort_manifest import write_manifest
 
 from hccoutcome.errors import InputError
 from hccoutcome.package import commands
-from hccoutcome.package.reading import list_packages, read_package
+from hccoutcome.package.format import Package
+from hccoutcome.package.reading import list_packages, poses_as_shipped, read_package, verify
+from hccoutcome.package.writing import package_files
 
 
 def test_all_packages_are_listed_in_columns() -> None:
@@ -51,6 +55,45 @@ def test_a_changed_package_is_not_verified(tmp_path: Path) -> None:
         (tmp_path / path.name).write_bytes(path.read_bytes().replace(b"bilirubin", b"Bilirubin"))
     with pytest.raises(InputError, match="was changed after it was written: get it again"):
         commands.verify(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ("setting:\n  binWidth: !!python/object/apply:os.system ['true']\n", "'parameters.yaml' cannot be read"),
+        ("setting:\n  binWidht: 25\n", "did you mean 'binWidth'"),
+        ("[" * 100_000, r"parameters\.yaml is nested far deeper than any such file needs: do not use it\."),
+    ],
+    ids=["python tag", "unknown key", "nesting"],
+)
+def test_a_sealed_package_whose_parameters_cannot_be_applied_is_not_verified(
+    tmp_path: Path, a_package: Package, parameters: str, message: str
+) -> None:
+    package = replace(a_package, parameters=parameters)
+    reference = replace(a_package.reference, settings_sha256=package.settings_sha256)
+    path = write_sealed(tmp_path / "toy", package.with_reference(reference))
+    for verified in (lambda: commands.verify(path), lambda: verify(path)):
+        with pytest.raises(InputError, match=message):
+            verified()
+
+
+def write_sealed(folder: Path, package: Package) -> Path:
+    folder.mkdir()
+    for name, content in package_files(package).items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def test_a_package_under_a_shipped_name_is_told_by_its_content(tmp_path: Path) -> None:
+    shipped = read_package("albi")
+    other = write_sealed(tmp_path / "other", replace(shipped, title="ALBI, improved"))
+    same = Path(shutil.copytree(shipped.source, tmp_path / "same"))
+    text = commands.as_text("verify", [commands.verify(same), commands.verify(other)]).splitlines()
+    assert len(text) == 3
+    assert text[2] == (
+        "warning: albi has the name of a shipped package and another content: use it only if you know who made it."
+    )
+    assert [poses_as_shipped(read_package(path)) for path in (same, other)] == [False, True]
 
 
 def test_cards_say_what_a_reader_must_know() -> None:
