@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from hccoutcome.errors import InputError, nearest
+from hccoutcome.status import QualityItem
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
@@ -150,6 +151,7 @@ class Case:
         modality: ``"CT"``, ``"MR"`` or None where neither the files nor the user say.
         synthetic: True for generated data.
         sources: SHA256 of what was read, by ``image:<phase>`` or ``mask:<region>``, for the provenance.
+        notes: what reading noticed and the images and masks no longer show, for the quality table.
     """
 
     case_id: str
@@ -159,3 +161,4 @@ class Case:
     modality: Modality | None = None
     synthetic: bool = False
     sources: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[QualityItem, ...] = ()

@@ -15,6 +15,7 @@ from synthetic_dicom import write_series
 
 from hccoutcome.case import CaseFiles, ImageFile, MaskFile
 from hccoutcome.errors import InputError
+from hccoutcome.imaging.quality import check_quality
 from hccoutcome.loading import (
     case_files,
     case_from_json,
@@ -261,6 +262,26 @@ def test_a_mask_flipped_and_cropped_by_another_program_is_brought_to_its_image(f
     np.testing.assert_array_equal(
         sitk.GetArrayFromImage(mask_for(case, "tumor", "portal")), sitk.GetArrayFromImage(outline(volume(), 2, 3, 4))
     )
+
+
+def test_a_mask_as_large_as_its_image_that_begins_elsewhere_is_warned_of(folder):
+    mask = sitk.ReadImage(folder / "t1.nii.gz")
+    mask.SetOrigin((-10.0, -20.0, 105.0))
+    sitk.WriteImage(mask, folder / "t1.nii.gz")
+    case = load_case(read_case_folder(folder))
+    (item,) = case.notes
+    assert (item.subject, item.check, item.status) == ("mask tumor", "origin", "warning")
+    assert item.found == "same size, another origin: 5 mm off"
+    assert item.expected == "the origin of the portal image"
+    assert item.note == "Check that the mask belongs to this image."
+    assert item in check_quality(case)
+
+
+def test_a_flipped_or_cropped_mask_is_not_called_shifted(folder):
+    mask = sitk.ReadImage(folder / "t1.nii.gz")
+    sitk.WriteImage(sitk.Flip(mask, (True, False, True)), folder / "t1.nii.gz")
+    sitk.WriteImage(sitk.ReadImage(folder / "t2.nii.gz")[1:7, 1:6, 1:], folder / "t2.nii.gz")
+    assert load_case(read_case_folder(folder)).notes == ()
 
 
 def test_a_mask_on_another_grid_is_refused_when_it_is_used(folder):

@@ -139,6 +139,18 @@ def same_lattice(a: sitk.Image | Geometry, b: sitk.Image | Geometry) -> bool:
     return _lattice_map(_geometry(a), _geometry(b)) is not None
 
 
+def apart_mm(a: sitk.Image | Geometry, b: sitk.Image | Geometry) -> float:
+    """Return how far the middles of two grids of equally many voxels lie apart in mm; 0 for grids of other sizes.
+
+    Flipping or permuting the axes moves no middle; a crop has another size. So a distance above ``TOLERANCE_MM`` means
+    that one of the two grids was moved as a whole.
+    """
+    a, b = _geometry(a), _geometry(b)
+    if sorted(a.size) != sorted(b.size):
+        return 0.0
+    return float(np.linalg.norm(a.corners.mean(axis=0) - b.corners.mean(axis=0)))
+
+
 def on_grid(mask: sitk.Image, image: sitk.Image) -> sitk.Image:
     """Return a mask on exactly the grid of an image on the same lattice, zero where the mask has no voxels.
 

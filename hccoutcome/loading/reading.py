@@ -15,13 +15,16 @@ from hccoutcome.errors import InputError
 from hccoutcome.files import sha256_of
 from hccoutcome.imaging.geometry import describe_difference, on_grid, same_geometry, same_lattice
 from hccoutcome.imaging.reading import load_image, read_mask, unite
+from hccoutcome.imaging.shift import shifted_mask
 from hccoutcome.progress import Progress, part, silent
+from hccoutcome.status import QualityItem
 
 
 def load_case(files: CaseFiles, progress: Progress = silent) -> Case:
     """Read a case: its images, its masks (united for each grid) and its clinical record.
 
-    A mask on the lattice of an image (cropped, flipped or stored as DICOM SEG) is brought to that image's grid.
+    A mask on the lattice of an image (cropped, flipped or stored as DICOM SEG) is brought to that image's grid. Where
+    it is as large as the image and begins elsewhere, a note for the quality table says how far off.
 
     Raises:
         InputError: the first thing that is wrong, in one sentence that names it.
@@ -39,14 +42,17 @@ def load_case(files: CaseFiles, progress: Progress = silent) -> Case:
             modalities[phase] = loaded.modality
     modality = _modality(files, modalities)
     masks: dict[str, tuple[sitk.Image, ...]] = {}
+    notes: list[QualityItem] = []
     done = len(files.images)
     for region, outlines in files.masks.items():
         progress(done / steps, f"reads the masks of {region}")
-        masks[region] = _united([_placed(file, images) for file in outlines])
+        placed = [_placed(file, region, images) for file in outlines]
+        masks[region] = _united([mask for mask, _ in placed])
+        notes += dict.fromkeys(note for _, found in placed for note in found)
         sources[f"mask:{region}"] = _fingerprint(_all_files(file.path for file in outlines))
         done += len(outlines)
     progress(1.0, "has read the case")
-    return Case(files.case_id, images, masks, clinical, modality, files.synthetic, sources)
+    return Case(files.case_id, images, masks, clinical, modality, files.synthetic, sources, tuple(notes))
 
 
 def _modality(files: CaseFiles, found: Mapping[str, str]) -> Modality | None:
@@ -71,21 +77,28 @@ def _modality(files: CaseFiles, found: Mapping[str, str]) -> Modality | None:
     return "CT" if "CT" in found.values() else "MR"
 
 
-def _placed(file: MaskFile, images: Mapping[str, sitk.Image]) -> sitk.Image:
-    """Return a mask on the grid of the image that it belongs to; as stored where it lies on no image's lattice."""
+def _placed(
+    file: MaskFile, region: str, images: Mapping[str, sitk.Image]
+) -> tuple[sitk.Image, tuple[QualityItem, ...]]:
+    """Return a mask on the grid of the image that it belongs to, with what is to be noted of the way there.
+
+    A mask that lies on no image's lattice is returned as stored.
+    """
     mask = read_mask(file)
     for image in images.values():
         if same_geometry(mask, image):
-            return on_grid(mask, image)
+            return on_grid(mask, image), ()
     outside = None
-    for image in (image for image in images.values() if same_lattice(mask, image)):
+    for phase, image in images.items():
+        if not same_lattice(mask, image):
+            continue
         try:
-            return on_grid(mask, image)
+            return on_grid(mask, image), shifted_mask(f"mask {region}", mask, phase, image)
         except InputError as error:
             outside = error
     if outside is not None:
         raise InputError(f"'{file.path.name}': {outside}") from outside
-    return mask
+    return mask, ()
 
 
 def _united(masks: Iterable[sitk.Image]) -> tuple[sitk.Image, ...]:

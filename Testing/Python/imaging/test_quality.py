@@ -282,6 +282,13 @@ def test_a_flipped_mask_is_judged_where_it_lies(ct):
     assert [item for item in faults(case) if item.subject == "mask tumor"] == []
 
 
+def test_a_mask_that_was_moved_as_a_whole_is_warned_of(ct):
+    mask = sitk.Image(ct.masks["tumor"][0])
+    mask.SetOrigin(mask.TransformIndexToPhysicalPoint((4, 0, 0)))
+    item = the(with_mask(ct, "tumor", mask), "mask tumor", "origin")
+    assert (item.status, item.found) == ("warning", "same size, another origin: 8 mm off")
+
+
 def test_an_empty_case_has_an_empty_table():
     assert check_quality(Case("nothing")) == ()
 

@@ -18,6 +18,8 @@ def check_quality(case: Case, progress: Progress = silent) -> tuple[QualityItem,
     What is wrong is refused (NaN, constant, impossible spacing, skewed axes, one image for two phases, empty masks,
     masks on no image's grid); what is doubtful is warned of, with what to do. The clinical record has its own table.
 
+    What reading noticed (``Case.notes``) is listed last.
+
     Args:
         case: images and masks as read.
         progress: told the fraction done; may stop the work.
@@ -36,6 +38,7 @@ def check_quality(case: Case, progress: Progress = silent) -> tuple[QualityItem,
         progress((len(case.images) + number) / steps, f"Checking the mask of the {region}")
         lines += check_region(case, region)
     lines += check_tumor_in_liver(case)
+    lines += case.notes
     progress(1.0, "Checked images and masks")
     return tuple(lines)
 

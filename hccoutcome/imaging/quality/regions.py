@@ -9,7 +9,7 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from hccoutcome.case import Case
-from hccoutcome.imaging.geometry import describe_difference, on_grid, same_lattice
+from hccoutcome.imaging.geometry import describe_difference, on_grid, same_geometry, same_lattice
 from hccoutcome.imaging.quality.limits import (
     AIR_HU,
     FEWEST_VOXELS,
@@ -23,6 +23,7 @@ from hccoutcome.imaging.quality.limits import (
     SPECK_VOXELS,
 )
 from hccoutcome.imaging.quality.table import line, percent
+from hccoutcome.imaging.shift import shifted_mask
 from hccoutcome.status import QualityItem
 
 VESSELS = ("portalvein", "vein", "artery", "vessel")
@@ -36,6 +37,8 @@ def check_region(case: Case, region: str) -> list[QualityItem]:
     for mask in case.masks[region]:
         fitting = {phase: image for phase, image in case.images.items() if same_lattice(mask, image)}
         lines.append(_grid(subject, mask, fitting, case))
+        if fitting and not any(same_geometry(mask, image) for image in fitting.values()):
+            lines += shifted_mask(subject, mask, *next(iter(fitting.items())))
         inside = sitk.GetArrayViewFromImage(mask) != 0
         if not inside.any():
             lines.append(
