@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -41,12 +42,8 @@ def write_phantom(folder: Path, seed: int | None = None, settings: PhantomSettin
     """
     settings = with_seed(seed, settings)
     recipe = {"version": __version__, "settings": {f.name: _plain(getattr(settings, f.name)) for f in fields(settings)}}
-    if folder.is_dir() and any(folder.iterdir()):
-        if _holds(folder, recipe):
-            return folder
-        raise InputError(
-            f"An empty or new folder was expected for the phantom, found files in '{folder.name}': choose another."
-        )
+    if _is_used(folder):
+        return _the_same(folder, recipe)
     case = phantom_case(settings=settings)
     partial = folder.absolute().with_name(f".partial-{os.getpid()}-{folder.absolute().name}")
     with explained_write_errors(folder):
@@ -55,12 +52,42 @@ def write_phantom(folder: Path, seed: int | None = None, settings: PhantomSettin
             _write(case, partial)
             hashes = {path.name: sha256_of(path) for path in sorted(partial.iterdir())}
             write_json(partial / RECIPE_FILE, {**recipe, "files": hashes})
-            if folder.is_dir():
-                folder.rmdir()
-            partial.replace(folder)
+            if not _put_in_place(partial, folder):
+                return _the_same(folder, recipe)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     return folder
+
+
+def _is_used(folder: Path) -> bool:
+    return folder.is_dir() and any(folder.iterdir())
+
+
+def _the_same(folder: Path, recipe: dict[str, Any]) -> Path:
+    """Return a folder that holds exactly the phantom of a recipe.
+
+    Raises:
+        InputError: it holds something else.
+    """
+    if _holds(folder, recipe):
+        return folder
+    raise InputError(
+        f"An empty or new folder was expected for the phantom, found files in '{folder.name}': choose another."
+    )
+
+
+def _put_in_place(partial: Path, folder: Path) -> bool:
+    """Rename a complete folder to its final name; False where another process has put one there in the meantime."""
+    try:
+        if folder.is_dir():
+            with suppress(FileNotFoundError):  # another process is as far as this one
+                folder.rmdir()
+        partial.replace(folder)
+    except OSError:
+        if _is_used(folder):
+            return False
+        raise
+    return True
 
 
 def _write(case: Case, folder: Path) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from hccoutcome.case import Case
 from hccoutcome.errors import InputError
 from hccoutcome.files import sha256_of
 from hccoutcome.imaging.geometry import same_geometry
 from hccoutcome.loading import load_case, read_case_folder
-from hccoutcome.phantom import PhantomSettings, phantom_case, write_phantom
+from hccoutcome.phantom import PhantomSettings, phantom_case, write_phantom, writing
 
 FAST = PhantomSettings(spacing=(6.0, 6.0, 7.0))
 
@@ -75,3 +77,28 @@ def test_an_empty_folder_is_used(tmp_path: Path) -> None:
 
 def test_the_same_seed_writes_the_same_bytes(folder: Path, tmp_path: Path) -> None:
     assert hashes(write_phantom(tmp_path / "again", 5, FAST)) == hashes(folder)
+
+
+@pytest.mark.parametrize("there_before", [False, True], ids=["new folder", "empty folder"])
+@pytest.mark.parametrize(("rival", "refused"), [(5, False), (6, True)], ids=["the same phantom", "another phantom"])
+def test_of_two_processes_one_writes_and_the_other_finds_its_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there_before: bool, rival: int, refused: bool
+) -> None:
+    folder = tmp_path / "case"
+    if there_before:
+        folder.mkdir()
+
+    def overtaken(settings: PhantomSettings) -> Case:
+        monkeypatch.undo()
+        write_phantom(folder, rival, FAST)
+        monkeypatch.setattr(os, "getpid", lambda: -1)
+        return phantom_case(settings=settings)
+
+    monkeypatch.setattr(writing, "phantom_case", overtaken)
+    if refused:
+        with pytest.raises(InputError, match="An empty or new folder was expected for the phantom, found files in"):
+            write_phantom(folder, 5, FAST)
+    else:
+        assert write_phantom(folder, 5, FAST) == folder
+    assert read_case_folder(folder).case_id == f"phantom-000{rival}"
+    assert list(tmp_path.iterdir()) == [folder]
