@@ -3,6 +3,10 @@
 SimpleITK counts positions in LPS, MRML in RAS: the first two axes change sign. Spacing, axes and origin are handed
 over one by one and never multiplied into a matrix, so that a round trip gives back the same numbers, oblique images
 included.
+
+An image with left-handed axes (one of them flipped) is the exception: Slicer's reader turns such files to right-handed
+axes, so a volume node is given the reversed slices from the start. Every voxel stays where it was in the patient; only
+the order of the slices is another one.
 """
 
 from __future__ import annotations
@@ -28,13 +32,15 @@ WIDENED = {np.dtype(np.int8): np.int16, np.dtype(np.int64): np.float64, np.dtype
 def node_from_image(image: sitk.Image, name: str, scene: slicer.vtkMRMLScene | None = None) -> slicer.vtkMRMLVolumeNode:
     """Return a new scalar volume node with the image's voxels, scalar type and position.
 
-    The scalar types that Slicer cannot write to a file become the next wider one: see ``WIDENED``.
+    The scalar types that Slicer cannot write to a file become the next wider one: see ``WIDENED``. Left-handed axes
+    become right-handed: see ``right_handed``.
 
     Args:
         image: 3D image of one component, LPS, mm.
         name: name of the node.
         scene: the scene to add the node to; without one the node stays outside any scene.
     """
+    image = right_handed(image)
     node = slicer.vtkMRMLScalarVolumeNode()
     node.SetName(name)
     node.SetSpacing(*image.GetSpacing())
@@ -44,6 +50,13 @@ def node_from_image(image: sitk.Image, name: str, scene: slicer.vtkMRMLScene | N
     if scene is not None:
         scene.AddNode(node)
     return node
+
+
+def right_handed(image: sitk.Image) -> sitk.Image:
+    """Return an image with right-handed axes: as it is, or with its slices in reverse order, all at the same points."""
+    if np.linalg.det(np.reshape(image.GetDirection(), (3, 3))) > 0:
+        return image
+    return sitk.Flip(image, (False, False, True), False)
 
 
 def image_from_node(node: slicer.vtkMRMLVolumeNode) -> sitk.Image:

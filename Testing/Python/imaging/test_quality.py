@@ -103,7 +103,7 @@ FAULTY_GRIDS = [
     ({"spacing": (0.5, 0.5, 4.9)}, "anisotropy", "warning", "9.8", "invented between slices"),
     ({"spacing": (0.01, 0.01, 5.0)}, "spacing", "refused", "0.01 x 0.01 x 5 mm", "correct the spacing in the header"),
     ({"spacing": (1.0, 1.0, 2.0)}, "size", "warning", "176 x 176 x 44 voxels, 88 mm across", "complete series"),
-    ({"direction": (-1, 0, 0, 0, 1, 0, 0, 0, 1)}, "axes", "warning", "orthonormal", "left and right may be confused"),
+    ({"direction": (0.9, 0.1, 0, 0, 1, 0, 0, 0, 1)}, "axes", "refused", "0.2 off", "not at right angles"),
     ({"direction": (1, 0, 0, 0, 0, 1, 0, -1, 0)}, "orientation", "warning", "coronal slices", "load the axial series"),
 ]  # fmt: skip
 
@@ -119,6 +119,14 @@ def test_each_fault_of_a_grid_is_named(ct, header, check, status, found, advice)
     assert item.status == status
     assert found in item.found
     assert advice in item.note
+
+
+def test_a_flipped_axis_is_noted_without_a_warning(ct):
+    image = sitk.Image(ct.images["portal"])
+    image.SetDirection((-1, 0, 0, 0, 1, 0, 0, 0, 1))
+    item = the(with_image(only(ct), "portal", image), "image portal", "axes")
+    assert item.status == "ok"
+    assert item.found.startswith("orthonormal, left-handed")
 
 
 def test_an_oblique_image_is_noted_without_a_warning(ct):

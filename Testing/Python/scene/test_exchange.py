@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -9,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
+from hccoutcome.imaging.geometry import same_geometry
 from hccoutcome.scene.exchange import (
     image_from_node,
     mask_from_segment,
@@ -17,6 +20,8 @@ from hccoutcome.scene.exchange import (
     segment_from_mask,
     table_from_node,
 )
+from hccoutcome.scene.host import clear_scene, start_host
+from hccoutcome.scene.store import load_scene, save_scene
 
 KEPT = [np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.float32, np.float64]
 
@@ -56,6 +61,39 @@ def test_a_voxel_lies_at_the_same_point_of_the_patient() -> None:
     np.testing.assert_allclose(
         (-right, -anterior, superior), image.TransformIndexToPhysicalPoint((5, 4, 3)), atol=1e-12
     )
+
+
+def left_handed(dtype: type) -> sitk.Image:
+    image = random_image(dtype)
+    turn = np.reshape(image.GetDirection(), (3, 3)) @ np.diag((-1.0, 1.0, 1.0))
+    image.SetDirection(turn.ravel().tolist())
+    return image
+
+
+def values_by_point(image: sitk.Image) -> dict[tuple[float, ...], float]:
+    indices = np.ndindex(*image.GetSize())
+    return {tuple(np.round(image.TransformIndexToPhysicalPoint(at), 6) + 0.0): image[at] for at in indices}
+
+
+def test_every_voxel_of_a_left_handed_image_lies_where_it_was_also_after_saving(tmp_path: Path) -> None:
+    image, scene = left_handed(np.int16), start_host()
+    clear_scene()
+    stored = image_from_node(node_from_image(image, "flipped", scene))
+    assert np.linalg.det(np.reshape(stored.GetDirection(), (3, 3))) > 0
+    assert values_by_point(stored) == values_by_point(image)
+
+    load_scene(save_scene(tmp_path / "scene.mrb"))
+    again = image_from_node(scene.GetFirstNodeByName("flipped"))
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(again), sitk.GetArrayFromImage(stored))
+    assert same_geometry(again, stored)
+
+
+def test_a_mask_on_a_left_handed_grid_lies_where_it_was() -> None:
+    mask = sitk.Cast(left_handed(np.int16) > 20, sitk.sitkUInt8)
+    segmentation = slicer.vtkMRMLSegmentationNode()
+    segmentation.GetSegmentation().AddSegment(segment_from_mask(mask, "Tumour"), "tumor")
+    found = mask_from_segment(segmentation, "tumor", node_from_image(mask, "grid"))
+    assert values_by_point(found) == values_by_point(mask)
 
 
 @settings(max_examples=30, deadline=None, derandomize=True)

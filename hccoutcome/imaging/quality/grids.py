@@ -84,17 +84,16 @@ def _anisotropy(subject: str, image: sitk.Image) -> QualityItem:
 
 
 def _directions(subject: str, image: sitk.Image) -> QualityItem:
+    """Refuse axes that are not at right angles; a flipped axis is legal, for the header says where each voxel lies."""
     matrix = np.reshape(image.GetDirection(), (image.GetDimension(), -1))
     error = float(np.abs(matrix @ matrix.T - np.eye(len(matrix))).max())
-    advice, status = "", "ok"
+    advice = ""
     if error > ORTHONORMAL_TOLERANCE:
         advice = "The axes are not at right angles (gantry tilt or a damaged header): convert the DICOM series again."
-        status = "refused"
-    elif np.linalg.det(matrix) < 0:
-        advice = "The image's axes are left-handed, so left and right may be confused: convert the DICOM series again."
-        status = "warning"
-    found = f"{error:.1g} off" if error > ORTHONORMAL_TOLERANCE else "orthonormal"
-    return line(subject, "axes", found, "orthonormal", advice, status)  # type: ignore[arg-type]
+    found = f"{error:.1g} off" if advice else "orthonormal"
+    if not advice and np.linalg.det(matrix) < 0:
+        found += ", left-handed (the header says which side is left; the scene keeps such an image with z reversed)"
+    return line(subject, "axes", found, "orthonormal", advice, "refused")
 
 
 def _orientation(subject: str, image: sitk.Image) -> QualityItem:
