@@ -5,20 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from hccoutcome.radiomics.correlation import EPSILON, ROUNDING
-from hccoutcome.radiomics.features import GLCM
 from hccoutcome.radiomics.kernels import compiled
 from hccoutcome.radiomics.symmetric import largest_eigenvalue
-
-(
+from hccoutcome.radiomics.symmetriclanes import LANES
+from hccoutcome.radiomics.voxelglcmlanes import MOST_LEVELS, features_of_lanes, local_levels, scratch_lanes
+from hccoutcome.radiomics.voxelglcmrows import (
     AUTOCORRELATION,
-    PROMINENCE,
-    SHADE,
-    TENDENCY,
     CONTRAST,
     CORRELATION,
     DIFFERENCE_AVERAGE,
     DIFFERENCE_ENTROPY,
     DIFFERENCE_VARIANCE,
+    ENERGY,
+    ENTROPY,
     ID,
     IDM,
     IDMN,
@@ -27,14 +26,15 @@ from hccoutcome.radiomics.symmetric import largest_eigenvalue
     IMC2,
     INVERSE_VARIANCE,
     JOINT_AVERAGE,
-    ENERGY,
-    ENTROPY,
-    MCC,
     MAXIMUM,
+    MCC,
+    PROMINENCE,
+    SHADE,
     SUM_AVERAGE,
     SUM_ENTROPY,
     SUM_SQUARES,
-) = range(len(GLCM))
+    TENDENCY,
+)
 
 
 @compiled
@@ -51,7 +51,7 @@ def glcm_of_boxes(codes, centres, reach, inner, block_size, offsets, levels, sym
         levels: Grey level of each code, from place 1 up.
         symmetrical: Count each pair in both orders.
         weights: Weight of each direction for one merged matrix, or none for the mean over the directions.
-        with_mcc: Whether MCC is wanted, which takes most of the time.
+        with_mcc: Whether MCC is wanted, which takes most of the time; not with weights, see ``voxelmcc``.
         out: Results.
     """
     n = levels.size - 1
@@ -66,10 +66,24 @@ def glcm_of_boxes(codes, centres, reach, inner, block_size, offsets, levels, sym
     mean = np.zeros(out.shape[0])
     work = np.zeros((3, n + 2, n + 2) if with_mcc else (3, 1, 1))
     closeness = _closeness(int(levels[-1]))
+    counted = np.arange(2 * inner.size + 1)
+    count_logarithms = counted * np.log2(np.maximum(counted, 1))
+    in_lanes = symmetrical and not weights.size and offsets.size <= LANES
+    scratch = scratch_lanes(with_mcc)
+    rank = np.zeros(levels.size, np.int64)
+    own = np.zeros(MOST_LEVELS, np.int64)
     logarithms = np.log2(np.maximum(np.arange(0 if weights.size else 2 * inner.size + 1), 1))
     for c in range(centres.size):
         for k in range(inner.size):
             block[inner[k]] = codes[centres[c] + reach[k]]
+        if in_lanes:
+            n, span = local_levels(block, inner, levels, rank, own)
+            if n:
+                features_of_lanes(
+                    block, inner, offsets, n, span, own, count_logarithms, closeness, levels.size > 2, scratch, values
+                )
+                out[:, c] = values
+                continue
         mean[:] = 0.0
         used = 0
         found = 0

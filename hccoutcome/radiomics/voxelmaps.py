@@ -34,6 +34,8 @@ from hccoutcome.radiomics.neighbourhood import Neighbourhood, neighbourhood
 from hccoutcome.radiomics.ngtdm import COARSENESS_OF_A_FLAT_REGION
 from hccoutcome.radiomics.voxelfirstorder import first_order_of_boxes
 from hccoutcome.radiomics.voxelglcm import glcm_of_boxes
+from hccoutcome.radiomics.voxelglcmrows import MCC
+from hccoutcome.radiomics.voxelmcc import weighted_mcc_of_boxes
 from hccoutcome.radiomics.voxeltextures import (
     EMPHASIS,
     gldm_of_boxes,
@@ -213,10 +215,15 @@ class _Scene:
         texture, box = self.settings.texture, self.box
         weights = pair_weights(box.directions, texture.spacing_zyx, texture.weighting_norm)
         weights = np.empty(0) if weights is None else weights
-        return lambda centres, out: glcm_of_boxes(
-            self.codes, centres, self.reach, box.inner, box.block_size, box.offsets, self.levels,
-            texture.symmetrical_glcm, weights, with_mcc, out,
-        )  # fmt: skip
+        alike = (box.inner, box.block_size, box.offsets, self.levels, texture.symmetrical_glcm, weights)
+        apart = with_mcc and weights.size > 0
+
+        def run(centres: NDArray[np.int64], out: NDArray[np.float64]) -> None:
+            glcm_of_boxes(self.codes, centres, self.reach, *alike, with_mcc and not apart, out)
+            if apart:
+                weighted_mcc_of_boxes(self.codes, centres, self.reach, *alike, out[MCC])
+
+        return run
 
     def _gldm(self, _: bool) -> Callable[[NDArray[np.int64], NDArray[np.float64]], None]:
         box, a = self.box, self.settings.texture.gldm_a
