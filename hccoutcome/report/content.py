@@ -60,6 +60,11 @@ class Score:
         return self.prediction.applicability.status
 
     @property
+    def is_stage(self) -> bool:
+        """Whether the number only numbers stages: its name is what counts, and inputs ask for stages."""
+        return self.prediction.scale == "stage" and bool(self.prediction.label)
+
+    @property
     def adds_to(self) -> str:
         """What the amounts of the inputs add up to."""
         return linear_scale(self.prediction.scale)

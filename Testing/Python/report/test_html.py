@@ -187,3 +187,11 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file")
     with pytest.raises(EnvironmentNeeded, match="A file stands where the folder"):
         write_report(tmp_path / "out" / "report.html", worked_example.findings(), {})
+
+
+def test_a_stage_is_named_before_it_is_numbered() -> None:
+    stage = replace(worked_example.RADSCORE, title="BCLC", scale="stage", label="BCLC stage C", score=3.0)
+    text = card(render_report(replace(worked_example.findings(), predictions=(stage,)), {}), "BCLC")
+    assert text.index("BCLC stage C") < text.index("stage number 3")
+    assert "Stage asked for" in text
+    assert "Coefficient" not in text
