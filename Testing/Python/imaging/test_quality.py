@@ -202,6 +202,15 @@ def test_confused_phases_are_found_by_the_livers_enhancement(ct):
     assert the(ct, "image arterial", "liver enhancement").status == "ok"
 
 
+@pytest.mark.parametrize(
+    ("change", "status"), [(lambda a: a, "ok"), (lambda a: a + 1024, "refused"), (lambda a: (a + 1024) // 2, "refused")]
+)
+def test_a_ct_in_which_no_liver_has_the_level_of_the_liver_is_refused(ct, change, status):
+    item = the(with_image(ct, "portal", changed(ct.images["portal"], change)), "image portal", "liver level")
+    assert item.status == status
+    assert ("correct the modality" in item.note) == (status == "refused")
+
+
 def test_a_liver_full_of_enhancing_tumour_is_not_taken_for_another_phase(ct):
     liver = sitk.GetArrayFromImage(ct.masks["liver"][0])
     tumor = liver * (np.arange(liver.shape[2]) % 5 > 1)

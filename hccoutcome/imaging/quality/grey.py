@@ -102,7 +102,7 @@ def _tissues(subject: str, values: np.ndarray) -> QualityItem:
     elif soft < LEAST_SOFT_TISSUE:
         advice = "Hardly a voxel has the HU of soft tissue: check that the image is a CT in HU."
     elif air < LEAST_AIR:
-        advice = "No air shows, so the image was cropped or clipped: load the whole series in HU."
+        advice = "No air shows, so the image was cropped or clipped, or is no CT: load the whole series in HU."
     found = f"soft tissue {percent(soft)}, air {percent(air)}"
     return line(subject, "tissues", found, "soft tissue and air", advice, status)  # type: ignore[arg-type]
 

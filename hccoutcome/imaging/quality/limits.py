@@ -52,6 +52,8 @@ MR_BACKGROUND_PART = 0.02
 """MR voxels below this part of the 99th percentile are background."""
 MOST_TUMOR_OUTSIDE_LIVER = 0.10
 """Part of the tumour outside the liver's mask that two people's outlines explain."""
+LIVER_HU = (-100.0, 300.0)
+"""No liver's median leaves it: the fattest have about -40 HU, enhanced ones at low tube voltage below 200 HU."""
 LIVER_ENHANCEMENT_HU = 10.0
 """The portal vein feeds three quarters of the liver, so liver is brightest in the portal phase; a phase that is
 brighter than the portal one by more than noise of the median and timing explain was probably confused with it."""

@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import SimpleITK as sitk
 
 from hccoutcome.case import Case
 from hccoutcome.imaging.geometry import describe_difference, on_grid, same_geometry, same_lattice
-from hccoutcome.imaging.quality.limits import LIVER_ENHANCEMENT_HU
+from hccoutcome.imaging.quality.limits import LIVER_ENHANCEMENT_HU, LIVER_HU
 from hccoutcome.imaging.quality.table import line
 from hccoutcome.status import QualityItem
 
 
 def check_phases(case: Case) -> list[QualityItem]:
     """Return the lines on how the phases of a case belong together."""
-    return [*_grids(case), *_repeated(case), *(_enhancement(case) if case.modality == "CT" else [])]
+    lines = [*_grids(case), *_repeated(case)]
+    if case.modality == "CT":
+        medians = {phase: median for phase in case.images if (median := _liver_median(case, phase)) is not None}
+        lines += [*_liver_levels(medians), *_enhancement(medians)]
+    return lines
+
+
+def _liver_levels(medians: Mapping[str, float]) -> list[QualityItem]:
+    """Refuse an image called CT in which the liver has a level that no liver has in HU."""
+    low, high = LIVER_HU
+    advice = "No liver has that level in HU: correct the modality, load the CT in HU, or check the mask of the liver."
+    return [
+        line(
+            f"image {phase}", "liver level", f"median {median:.0f}", f"{low:g} to {high:g} HU",
+            "" if low <= median <= high else advice, "refused",
+        )
+        for phase, median in medians.items()
+    ]  # fmt: skip
 
 
 def _grids(case: Case) -> list[QualityItem]:
@@ -49,9 +68,8 @@ def _repeated(case: Case) -> list[QualityItem]:
     return lines
 
 
-def _enhancement(case: Case) -> list[QualityItem]:
+def _enhancement(medians: Mapping[str, float]) -> list[QualityItem]:
     """Warn of a phase in which the liver is brighter than in the portal phase."""
-    medians = {name: _liver_median(case, name) for name in ("precontrast", "arterial", "portal") if name in case.images}
     portal = medians.get("portal")
     lines = []
     for name in ("precontrast", "arterial"):
