@@ -41,6 +41,9 @@ def add(commands: Any) -> None:
         "--masked", action=argparse.BooleanOptionalAction, help="whether the box stops at the region (default: yes)"
     )
     parser.add_argument("--threads", type=positive, default=os.cpu_count() or 1, metavar="N", help="default: all cores")
+    parser.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU for large regions"
+    )
     parser.add_argument("--scene", action="store_true", help="also write the scene with the case and its maps")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
 
@@ -123,7 +126,7 @@ def _write(
     with explained_write_errors(options.out):
         options.out.mkdir(parents=True, exist_ok=True)
     rows, kept = [], []
-    for found in feature_maps(case.images, masks, settings, options.threads, progress):
+    for found in feature_maps(case.images, masks, settings, options.threads, progress, options.device):
         rows.append(write_map(found, options.out))
         if options.scene:
             kept.append(found)

@@ -39,6 +39,7 @@ def write_map(found: FeatureMap, folder: Path) -> dict[str, Any]:
         "image_type": image_type,
         "class": name,
         "feature": feature,
+        "computed_on": found.computed_on,
         **statistics_of(found),
     }
 
@@ -61,7 +62,6 @@ def summary(
     rows: Sequence[Mapping[str, Any]],
     settings: RadiomicsSettings,
     inputs: Mapping[str, str],
-    computed_on: Sequence[str] = ("cpu",),
 ) -> dict[str, Any]:
     """Return what it takes to make the same maps again, and one row for each. Plain data for JSON.
 
@@ -69,12 +69,10 @@ def summary(
         rows: From :func:`write_map`.
         settings: What was in force, kernel included.
         inputs: SHA256 of what was read, by ``image:<phase>`` and ``mask:<region>``.
-        computed_on: ``cpu`` or the GPU's name, each once.
     """
     return {
         "maps": [dict(row) for row in rows],
         "inputs": dict(inputs),
-        "computed_on": list(computed_on),
         **provenance(settings),
         "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }

@@ -34,11 +34,13 @@ class FeatureMap:
         image: float64, on the grid of the (resampled) image, cut to the region and the radius around it. NaN outside
             the region, or ``initValue`` where the settings give one other than 0, PyRadiomics' default.
         values: The values at the voxels of the region, shape (n,); NaN where the feature is not defined.
+        computed_on: ``cpu`` or ``cuda``.
     """
 
     name: FeatureName
     image: sitk.Image
     values: NDArray[np.float64]
+    computed_on: str = "cpu"
 
 
 def wanted_features(names: Sequence[str]) -> tuple[FeatureClass, ...]:
@@ -85,6 +87,7 @@ def feature_maps(
     settings: RadiomicsSettings,
     threads: int = 1,
     progress: Progress = silent,
+    device: str = "cpu",
 ) -> Iterator[FeatureMap]:
     """Yield the maps of several regions in several phases, one image type of a region at a time.
 
@@ -94,6 +97,7 @@ def feature_maps(
         settings: What to map and how; of its classes only those with maps. The kernel is that of ``voxelSetting``.
         threads: Threads that share the voxels; they change no bit of the result.
         progress: Called between pieces of work; may raise ``Cancelled``.
+        device: ``cpu``, ``cuda`` or ``auto``, see :func:`hccoutcome.radiomics.voxelmaps.compute_voxel_maps`.
 
     Raises:
         InputError: a mask without an image, nothing to map, or a region, image or kernel that the settings refuse.
@@ -103,8 +107,8 @@ def feature_maps(
     for (phase, region), step in zip(pairs, steps, strict=True):
         if phase not in images:
             raise InputError(f"The mask '{region}' belongs to phase '{phase}', which has no image: add the image.")
-        for name, picture, values in region_maps(images[phase], masks[region][phase], settings, threads, step):
-            yield FeatureMap(FeatureName(phase, region, name), picture, values)
+        for found in region_maps(images[phase], masks[region][phase], settings, threads, step, device):
+            yield replace(found, name=FeatureName(phase, region, found.name.radiomic))
 
 
 def region_maps(
@@ -113,8 +117,9 @@ def region_maps(
     settings: RadiomicsSettings,
     threads: int = 1,
     progress: Progress = silent,
-) -> Iterator[tuple[str, sitk.Image, NDArray[np.float64]]]:
-    """Yield name (``<imageType>_<class>_<Feature>``), image and values of each map of one region in one image.
+    device: str = "cpu",
+) -> Iterator[FeatureMap]:
+    """Yield each map of one region in one image, its name without phase and region.
 
     Args and errors as in :func:`feature_maps`.
     """
@@ -134,12 +139,14 @@ def region_maps(
                 _map_settings(prepared, parameters),
                 threads,
                 part(progress, min(done / total, 1.0), min((done + 1) / total, 1.0)),
+                device,
             )
             done += 1
             for name in list(maps.values):
                 picture = sitk.GetImageFromArray(maps.array(name, _elsewhere(parameters)))
                 _place(picture, prepared)
-                yield f"{kind}_{name}", picture, maps.values.pop(name)
+                where = "cuda" if name.split("_")[0] in maps.on_device else "cpu"
+                yield FeatureMap(FeatureName("", "", f"{kind}_{name}"), picture, maps.values.pop(name), where)
 
 
 def _mapped(settings: RadiomicsSettings) -> dict[str, tuple[str, ...]]:

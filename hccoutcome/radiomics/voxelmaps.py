@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hccoutcome.errors import InputError, nearest
-from hccoutcome.progress import Progress, silent
+from hccoutcome.progress import Progress, part, silent
 from hccoutcome.radiomics.binning import DEFAULT_BIN_WIDTH, bin_image
 from hccoutcome.radiomics.classes import DEFAULTS, TextureSettings
 from hccoutcome.radiomics.features import FEATURES, TEXTURE_CLASSES
@@ -35,6 +35,7 @@ from hccoutcome.radiomics.ngtdm import COARSENESS_OF_A_FLAT_REGION
 from hccoutcome.radiomics.voxelfirstorder import first_order_of_boxes
 from hccoutcome.radiomics.voxelglcm import glcm_of_boxes
 from hccoutcome.radiomics.voxelglcmrows import MCC
+from hccoutcome.radiomics.voxelgpu import boxes_on, chosen_device, device_errors, glcm_maps
 from hccoutcome.radiomics.voxelmcc import weighted_mcc_of_boxes
 from hccoutcome.radiomics.voxeltextures import (
     EMPHASIS,
@@ -83,11 +84,13 @@ class VoxelMaps:
         shape: Shape of the image, (z, y, x).
         voxels: Flat place in the image of each voxel of the region, ascending.
         values: The values there of each map, by ``<class>_<Feature>``.
+        on_device: The classes that were computed on a CUDA device.
     """
 
     shape: tuple[int, int, int]
     voxels: NDArray[np.int64]
     values: dict[str, NDArray[np.float64]]
+    on_device: tuple[str, ...] = ()
 
     def array(self, name: str, elsewhere: float = 0.0) -> NDArray[np.float64]:
         """Return one map in the shape of the image, with the value ``elsewhere`` outside the region (``initValue``)."""
@@ -105,6 +108,7 @@ def compute_voxel_maps(
     settings: MapSettings = MapSettings(),
     threads: int = 1,
     progress: Progress = silent,
+    device: str = "cpu",
 ) -> VoxelMaps:
     """Return maps of features over a region.
 
@@ -115,12 +119,45 @@ def compute_voxel_maps(
         settings: See :class:`MapSettings`.
         threads: Threads that share the voxels; they change no bit of the result.
         progress: Called between pieces of work; may raise ``Cancelled``.
+        device: ``cpu``, ``cuda``, or ``auto`` for a CUDA device where there is one and the region is large. Such a
+            device takes co-occurrences without weights; where it fails, the processor takes over.
 
     Raises:
-        InputError: An unknown class or feature, or an empty region.
+        InputError: An unknown class, feature or device, or an empty region.
+        EnvironmentNeeded: ``cuda`` is asked for by name and not at hand.
     """
     _check(features, mask)
     scene = _Scene(image, mask, settings)
+    on_device: dict[str, NDArray[np.float64]] = {}
+    if "glcm" in features and settings.texture.weighting_norm is None:
+        chosen = chosen_device(device, scene.centres.size)
+        if chosen != "cpu":
+            on_device = _on_device(scene, features["glcm"], chosen, part(progress, 0.0, 1 / len(features)))
+    left = {name: wanted for name, wanted in features.items() if name != "glcm" or not on_device}
+    found = on_device | _on_processor(scene, left, threads, part(progress, 1 - len(left) / len(features), 1.0))
+    values = {f"{name}_{feature}": found[f"{name}_{feature}"] for name in features for feature in features[name]}
+    return VoxelMaps(tuple(image.shape), np.flatnonzero(mask), values, ("glcm",) if on_device else ())
+
+
+def _on_device(scene: _Scene, wanted: Sequence[str], device: str, progress: Progress) -> dict[str, NDArray[np.float64]]:
+    """Return maps of co-occurrences from a device, or none where it runs out of memory or is lost."""
+    results = np.empty((len(wanted), scene.centres.size))
+    try:
+        boxes = boxes_on(
+            device, scene.codes, scene.reach, scene.box, scene.levels, scene.settings.texture.symmetrical_glcm
+        )
+        for start, values in glcm_maps(boxes, scene.centres, wanted):
+            results[:, start : start + values.shape[1]] = values
+            progress((start + values.shape[1]) / scene.centres.size, "Mapping features")
+    except device_errors():
+        return {}
+    return {f"glcm_{feature}": results[k] for k, feature in enumerate(wanted)}
+
+
+def _on_processor(
+    scene: _Scene, features: Mapping[str, Sequence[str]], threads: int, progress: Progress
+) -> dict[str, NDArray[np.float64]]:
+    """Return maps from the kernels, in threads that share the voxels."""
     found: dict[str, NDArray[np.float64]] = {}
     work = []
     for name, wanted in features.items():
@@ -139,7 +176,7 @@ def compute_voxel_maps(
 
     for done in _in_threads(piece, work, threads):
         progress(done / len(work), "Mapping features")
-    return VoxelMaps(tuple(image.shape), np.flatnonzero(mask), found)
+    return found
 
 
 def _in_threads(call: Callable[..., None], items: Sequence[object], threads: int) -> Iterator[int]:

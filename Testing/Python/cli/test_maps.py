@@ -119,6 +119,7 @@ def test_the_summary_says_what_each_map_is_and_how_it_was_made(region, two_maps:
     assert found["settings"]["voxelSetting"]["kernelRadius"] == 1
     assert set(found["packages"]) >= {"numpy", "numba", "SimpleITK"}
     for row in found["maps"]:
+        assert row["computed_on"] == "cpu"
         assert row["sha256"] == sha256_of(two_maps / row["file"])
         values = sitk.GetArrayFromImage(sitk.ReadImage(str(two_maps / row["file"])))
         assert (row["min"], row["max"]) == (np.nanmin(values), np.nanmax(values))
@@ -198,6 +199,15 @@ def test_a_file_in_the_way_of_the_folder_is_named(region, tmp_path: Path, capsys
     (tmp_path / "out").write_text("in the way")
     assert main([*words(region, tmp_path / "out"), "--feature", "glcm_Contrast"]) == 1
     assert "A file stands where the folder" in capsys.readouterr().err
+
+
+def test_a_gpu_asked_for_and_not_there_is_named(region, tmp_path: Path, capsys, monkeypatch) -> None:
+    from hccoutcome.radiomics import voxelgpu
+
+    monkeypatch.setattr(voxelgpu, "has_cuda", lambda: False)
+    assert main([*words(region, tmp_path), "--feature", "glcm_Contrast", "--device", "cuda"]) == 1
+    assert "The device 'cuda' needs PyTorch and an NVIDIA GPU, which were not found" in capsys.readouterr().err
+    assert main([*words(region, tmp_path), "--feature", "glcm_Contrast"]) == 0
 
 
 def test_an_interruption_ends_with_its_own_status_and_keeps_no_half_file(region, tmp_path, capsys, monkeypatch) -> None:
