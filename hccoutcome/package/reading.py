@@ -57,10 +57,7 @@ def check_parameters(package: Package) -> None:
     from hccoutcome.radiomics.settings import parse_settings
 
     if package.parameters:
-        try:
-            parse_settings(package.parameters)
-        except RecursionError:
-            raise InputError("parameters.yaml is nested far deeper than any such file needs: do not use it.") from None
+        parse_settings(package.parameters)
 
 
 def poses_as_shipped(package: Package) -> bool:

@@ -153,7 +153,9 @@ def parse_settings(text: str, name: str = "parameters.yaml") -> RadiomicsSetting
     try:
         # The loader is a SafeLoader.
         raw = json.loads(text) if name.lower().endswith(".json") else yaml.load(text, Loader=_Yaml12Loader)  # noqa: S506
-    except (yaml.YAMLError, json.JSONDecodeError, RecursionError) as error:
+    except RecursionError:
+        raise InputError(f"{name} is nested far deeper than any such file needs: do not use it.") from None
+    except (yaml.YAMLError, json.JSONDecodeError) as error:
         where = " ".join(str(error).split())
         raise InputError(f"The parameter file '{name}' cannot be read ({where}): mend its syntax.") from error
     return RadiomicsSettings.from_dict(raw)

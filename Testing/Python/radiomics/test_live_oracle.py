@@ -83,7 +83,7 @@ def test_random_images_regions_and_settings() -> None:
     taken = []
 
     @given(case=cases())
-    @tries(max_examples=430, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+    @tries(max_examples=480, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
     def check(case: tuple[sitk.Image, sitk.Image, RadiomicsSettings]) -> None:
         _, mask, settings = case
         image = noise(mask, settings)
