@@ -1,7 +1,8 @@
 """Feature maps in the MRML scene: volumes over the case's images, in colours, with a legend.
 
-The colours are those of cividis, which readers with and without colour vision deficiency see alike. Its first entry is
-transparent, and so is everything outside the map's range: NaN, in particular, which a map holds outside its region.
+The colours are those of cividis, which readers with and without colour vision deficiency see alike. The first is
+transparent: it is that of NaN, which a map holds outside its region and which no threshold hides. So the colours begin
+at the least value, and end where few outliers are left.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ def _add_map(
     display.AutoWindowLevelOff()
     display.SetWindowLevel(high - low, (high + low) / 2)
     display.AutoThresholdOff()
-    display.SetThreshold(low, max(high, float(known.max())) if known.size else high)
+    display.SetThreshold(*_beyond(known, low, high))
     display.ApplyThresholdOn()
     display.InterpolateOff()
     legend = slicer.vtkSlicerColorLogic.AddDefaultColorLegendDisplayNode(volume)
@@ -97,6 +98,15 @@ def _add_map(
     legend.SetVisibility(False)
     mark(volume, nodes.case_id, f"{ROLE}:{found.name}", found.name.phase)
     return volume
+
+
+def _beyond(known: np.ndarray, low: float, high: float) -> tuple[float, float]:
+    """Return thresholds beyond all values, by more than the six digits that a scene file keeps may take away."""
+    if not known.size:
+        return low, high
+    least, greatest = float(known.min()), float(known.max())
+    margin = 1e-4 * max(abs(least), abs(greatest), high - low)
+    return least - margin, greatest + margin
 
 
 def _show(volume: slicer.vtkMRMLScalarVolumeNode, nodes: CaseNodes) -> None:

@@ -73,6 +73,8 @@ def test_colours_and_window_survive_and_the_first_colour_alone_is_transparent(sa
         assert display.GetLevel() == pytest.approx((high + low) / 2, rel=1e-5)
         assert display.GetColorNode() is nodes.findings["map:colours"]
         assert (display.GetApplyThreshold(), display.GetInterpolate()) == (1, 0)
+        assert display.GetLowerThreshold() < np.nanmin(found.values)
+        assert display.GetUpperThreshold() > np.nanmax(found.values)
     colours = nodes.findings["map:colours"]
     alpha = [colours.GetLookupTable().GetTableValue(k)[3] for k in range(colours.GetNumberOfColors())]
     assert alpha == [0.0] + 255 * [1.0]
