@@ -13,7 +13,7 @@ CASE     ?=
 PACKAGES ?= radscore-tace-ct haic-mri-clinical albi child-pugh bclc
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check oracle bench lock clean
+.PHONY: help demo test check oracle torch bench lock clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -49,6 +49,11 @@ check: $(VENV)/.test
 # tests compare with the stored oracle values.
 oracle: $(VENV)/.test
 	$(PIP) 'setuptools<80' wheel versioneer && $(PIP) --no-build-isolation pyradiomics==3.0.1
+
+# PyTorch is needed by the GPU path of the feature maps alone; its tests run on the CPU. pyproject.toml names the
+# version exactly: a range would bring gigabytes of another build.
+torch: $(VENV)/.test
+	$(PIP) --editable '.[gpu]'
 
 bench: $(VENV)/.test
 	$(BIN)/python Testing/Benchmarks
