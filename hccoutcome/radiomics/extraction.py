@@ -208,7 +208,7 @@ def _features_of(
     levels = bin_image(values, region, parameters.bin_width, parameters.bin_count)
     textures = [group.name for group in wanted if group.name in TEXTURE_CLASSES]
     _check_neighbours(region.shape, textures, parameters)
-    found = compute_texture(levels, textures, _texture_settings(prepared, parameters)) if textures else {}
+    found = compute_texture(levels, textures, texture_settings(prepared, parameters)) if textures else {}
     if any(group.name == "firstorder" for group in wanted):
         volume = float(np.prod(prepared.image.GetSpacing()))
         found["firstorder"] = compute_first_order(values[region], levels[region], volume, parameters.voxel_array_shift)
@@ -232,7 +232,8 @@ def _check_neighbours(shape: tuple[int, ...], textures: list[str], parameters: P
         )
 
 
-def _texture_settings(prepared: Prepared, parameters: Parameters) -> TextureSettings:
+def texture_settings(prepared: Prepared, parameters: Parameters) -> TextureSettings:
+    """Return what changes textures, from a parameter file's values and the spacing of the prepared region."""
     return TextureSettings(
         spacing_zyx=prepared.spacing_zyx,
         distances=parameters.distances,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from hccoutcome.errors import InputError, nearest
 from hccoutcome.naming import FeatureName
 from hccoutcome.progress import Progress, part, silent
-from hccoutcome.radiomics.classes import TextureSettings
+from hccoutcome.radiomics.extraction import texture_settings
 from hccoutcome.radiomics.features import FEATURES, RETIRED
 from hccoutcome.radiomics.imagetypes import filtered_images, image_names
 from hccoutcome.radiomics.parameters import Parameters
@@ -197,15 +197,7 @@ def _map_settings(prepared: Prepared, parameters: Parameters) -> MapSettings:
         bin_width=parameters.bin_width,
         bin_count=parameters.bin_count,
         voxel_array_shift=parameters.voxel_array_shift,
-        texture=TextureSettings(
-            spacing_zyx=prepared.spacing_zyx,
-            distances=parameters.distances,
-            weighting_norm=parameters.weighting_norm,
-            symmetrical_glcm=parameters.symmetrical_glcm,
-            gldm_a=parameters.gldm_a,
-            force_2d=parameters.force_2d,
-            force_2d_dimension=parameters.force_2d_dimension,
-        ),
+        texture=texture_settings(prepared, parameters),
     )
 
 
