@@ -19,17 +19,19 @@ help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
 # A stamp for each set of dependencies: it is made anew when its lock file changes.
-$(VENV)/.run: requirements/run.txt pyproject.toml
+$(VENV)/.run: requirements/run.txt requirements/shap.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing the packages of requirements/run.txt into $(VENV) (some minutes the first time)"
-	@$(PIP) --only-binary :all: --require-hashes -r requirements/run.txt
+	@$(PIP) --only-binary :all: --require-hashes --no-deps -r requirements/run.txt
+	@$(PIP) --only-binary :all: --require-hashes --no-deps --upgrade --target $(VENV)/share/hccoutcome/shap \
+	    -r requirements/shap.txt
 	@$(PIP) --no-deps --editable .
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.run requirements/test.txt
 	@echo "Installing the packages of requirements/test.txt into $(VENV)"
-	@$(PIP) --only-binary :all: --require-hashes -r requirements/test.txt
+	@$(PIP) --only-binary :all: --require-hashes --no-deps -r requirements/test.txt
 	@touch $@
 
 # The synthetic patient is left as it is where it is there already.
@@ -50,20 +52,25 @@ check: $(VENV)/.test
 oracle: $(VENV)/.test
 	$(PIP) 'setuptools<80' wheel versioneer && $(PIP) --no-build-isolation pyradiomics==3.0.1
 
-# PyTorch is needed by the GPU path of the feature maps alone; its tests run on the CPU. pyproject.toml names the
-# version exactly: a range would bring gigabytes of another build.
+# PyTorch and MONAI are needed by the deep systems and by the GPU path of the feature maps; their tests run on the CPU.
+# pyproject.toml names the version of PyTorch exactly: a range would bring gigabytes of another build.
 torch: $(VENV)/.test
-	$(PIP) --editable '.[gpu]'
+	$(PIP) --editable '.[deep]'
 
 bench: $(VENV)/.test
 	$(BIN)/python Testing/Benchmarks
 
+# shap wants a package from PyPI that is called slicer as 3D Slicer's own is: it is left out of the environment, and locked
+# by itself for the private folder that explanations use.
+LOCK = uv pip compile --universal --python-version 3.11 --only-binary :all: --generate-hashes --no-emit-index-url \
+    --custom-compile-command 'make lock'
+
 lock:
-	uv pip compile pyproject.toml --extra host --universal --python-version 3.11 --only-binary :all: \
-	    --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' --output-file requirements/run.txt
-	uv pip compile pyproject.toml --extra host --extra cluster --extra test --constraints requirements/run.txt \
-	    --universal --python-version 3.11 --only-binary :all: \
-	    --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' --output-file requirements/test.txt
+	$(LOCK) pyproject.toml requirements/explain.in --extra host --extra learn --no-emit-package slicer \
+	    --output-file requirements/run.txt
+	$(LOCK) pyproject.toml requirements/explain.in --extra host --extra learn --extra cluster --extra test \
+	    --constraints requirements/run.txt --no-emit-package slicer --output-file requirements/test.txt
+	echo 'slicer==0.0.8' | $(LOCK) - --output-file requirements/shap.txt
 
 clean:
 	rm -rf $(VENV) $(DEMO) build
