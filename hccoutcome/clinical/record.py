@@ -66,7 +66,7 @@ def check_record(raw: Mapping[str, Any]) -> tuple[QualityItem, ...]:
             entry = read_entry(name, content)
             if entry is not None:
                 _add(record, written, str(name), entry)
-                items.append(_judge(entry))
+                items.append(judge(entry))
         except InputError as error:
             items.append(QualityItem(f"clinical {name}", "value", _shown(content), "", "refused", str(error)))
     return (*items, *_contradictions(record))
@@ -89,7 +89,8 @@ def _same(one: float | str, other: float | str) -> bool:
     return math.isclose(one, other, rel_tol=1e-9)
 
 
-def _judge(entry: Entry) -> QualityItem:
+def judge(entry: Entry) -> QualityItem:
+    """Return one entry with its verdict: a warning where it is possible but not typical."""
     variable = entry.variable
     found = entry.value if isinstance(entry.value, str) else amount(entry.value, variable.unit)
     subject, expected = f"clinical {variable.name}", expected_values(variable)

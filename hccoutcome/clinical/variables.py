@@ -15,7 +15,10 @@ from hccoutcome.errors import InputError
 __all__ = ["CHANGING", "NAMES", "VARIABLES", "Variable", "as_number", "find", "plain"]
 
 CHANGING = ("afp", "alb", "ldh", "pt", "lym", "neu", "mon", "plt")
-"""Variables that PRIME measures again one month after treatment; ``<name>_post`` holds that value."""
+"""Variables that PRIME measures one week before and again one month after treatment.
+
+``<name>`` (also ``<name>_before``) holds the first value, ``<name>_post`` (also ``<name>_after``) the second.
+"""
 
 
 def _after_treatment(variable: Variable) -> Variable:
@@ -29,11 +32,20 @@ def _after_treatment(variable: Variable) -> Variable:
     )
 
 
-_BASELINE = (*PATIENT, *LABORATORY, *TUMOUR, *LIVER, *TREATMENT)
+def _before_treatment(variable: Variable) -> Variable:
+    words = (variable.name, variable.title, *variable.synonyms)
+    before = tuple(f"{word} {when}" for word in words for when in ("before", "pre"))
+    return replace(variable, synonyms=(*variable.synonyms, *before))
+
+
+_BASELINE = tuple(
+    _before_treatment(variable) if variable.name in CHANGING else variable
+    for variable in (*PATIENT, *LABORATORY, *TUMOUR, *LIVER, *TREATMENT)
+)
 VARIABLES: Mapping[str, Variable] = MappingProxyType(
     {
         variable.name: variable
-        for variable in (*_BASELINE, *(_after_treatment(v) for v in _BASELINE if v.name in CHANGING))
+        for variable in (*_BASELINE, *(_after_treatment(v) for v in LABORATORY if v.name in CHANGING))
     }
 )
 """Every clinical variable by its name."""
