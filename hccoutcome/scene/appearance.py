@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hccoutcome.habitat.palette import habitat_colour
+
 TERMINOLOGY_CONTEXT = "HCC Outcome"
 """Name of the shipped terminology: of its list of segment types and of its list of regions."""
 
@@ -84,14 +86,6 @@ _ROMAN = ("I", "II", "III", "IV", "V", "VI", "VII", "VIII")
 _COUINAUD = (
     "71133005", "277956007", "277957003", "277958008", "277959000", "277960005", "277961009", "277962002",
 )  # fmt: skip
-_PALETTE = tuple(
-    _rgb(*colour)
-    for colour in (
-        (46, 134, 171), (241, 143, 1), (162, 59, 114), (59, 178, 115),
-        (117, 79, 91), (199, 62, 29), (120, 144, 156), (205, 220, 57),
-    )
-)  # fmt: skip
-"""Colours that the numbered regions take in turn."""
 
 
 def appearance(region: str) -> Appearance:
@@ -100,7 +94,7 @@ def appearance(region: str) -> Appearance:
         return APPEARANCES[region]
     kind, number = re.fullmatch(r"([a-z]+)([0-9]+)", region).groups()
     index = int(number) - 1
-    colour = _PALETTE[index % len(_PALETTE)]
+    colour = _rgb(*habitat_colour(int(number)))
     if kind == "tumor":
         return Appearance(f"Tumour {number}", colour, LESION, NEOPLASM, LIVER)
     if kind == "segment" and index < len(_ROMAN):

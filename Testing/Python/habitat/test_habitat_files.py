@@ -13,8 +13,9 @@ from hccoutcome.case import MaskFile
 from hccoutcome.errors import EnvironmentNeeded
 from hccoutcome.habitat.find import find_habitats
 from hccoutcome.habitat.habitats import Habitats
+from hccoutcome.habitat.palette import habitat_colour
 from hccoutcome.habitat.settings import HabitatSettings
-from hccoutcome.habitat.writing import PALETTE, TERMINOLOGY, write_habitats, write_segmentation
+from hccoutcome.habitat.writing import TERMINOLOGY, write_habitats, write_segmentation
 from hccoutcome.imaging.reading import read_mask
 
 LABELS = planted.layers()
@@ -85,7 +86,7 @@ def test_colours_and_codes_are_those_of_the_scene() -> None:
 
     for number in range(1, 20):
         look = appearance(f"habitat{number}")
-        assert [round(255 * part) for part in look.colour] == list(PALETTE[(number - 1) % len(PALETTE)])
+        assert [round(255 * part) for part in look.colour] == list(habitat_colour(number))
         assert look.terminology == TERMINOLOGY
 
 
