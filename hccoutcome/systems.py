@@ -14,6 +14,7 @@ from hccoutcome.package.applicability import PackageInputs, judge, plan
 from hccoutcome.package.format import Package
 from hccoutcome.package.prediction import Applicability, Prediction
 from hccoutcome.package.reading import read_package
+from hccoutcome.package.stability import input_stability
 from hccoutcome.package.system import LinearSystem, Outcome, System
 from hccoutcome.package.writing import write_package
 from hccoutcome.response import haic_mri
@@ -66,7 +67,14 @@ def predict(package: Package, inputs: PackageInputs) -> Prediction:
         return _prediction(package, Applicability("refused", (outcome.refusal, *applicability.reasons)), Outcome(None))
     # A feature goes by the name of the phase that was really read, so that it is found again among the features.
     columns = plan(package, inputs.phases).columns
-    contributions = tuple(replace(item, name=columns.get(item.name, item.name)) for item in outcome.contributions)
+    contributions = tuple(
+        replace(
+            item,
+            name=columns.get(item.name, item.name),
+            stability=input_stability(package, item.name, columns.get(item.name)),
+        )
+        for item in outcome.contributions
+    )
     return _prediction(package, applicability, replace(outcome, contributions=contributions))
 
 

@@ -1,4 +1,4 @@
-"""``hcc package``: list, show, verify, cards, references."""
+"""``hcc package``: list, show, verify, cards, references, stability."""
 
 from __future__ import annotations
 
@@ -26,6 +26,14 @@ def add(commands: Any) -> None:
     reference.add_argument("table", type=Path, metavar="TABLE.csv", help="merged features of 'hcc cohort'")
     reference.add_argument("--cohort", metavar="TEXT", help="which cohort, in words")
     reference.add_argument("--out", type=Path, required=True, metavar="FILE.json", help="reference to write")
+    stability = command(actions, "stability", _stability, "Give a package the stability of its features.")
+    stability.add_argument("name", metavar="NAME|PATH", help="package with features")
+    stability.add_argument("table", type=Path, metavar="TABLE.json", help="table of 'hcc stability --table'")
+    stability.add_argument("--cohort", default="", metavar="TEXT", help="whom it was measured on, in words")
+    stability.add_argument(
+        "--name", dest="new", default="", metavar="NAME", help="of the new package; default as it was"
+    )
+    stability.add_argument("--out", type=Path, required=True, metavar="FOLDER|FILE.zip", help="package to write")
 
 
 def _package(options: argparse.Namespace) -> int:
@@ -49,4 +57,12 @@ def _reference(options: argparse.Namespace) -> int:
     write_reference(reference, options.out)
     summary = {"package": options.name, "cases": reference.cases, "path": str(options.out)}
     say(json.dumps(summary) if options.json else f"Reference of {reference.cases} cases written to {options.out}")
+    return DONE
+
+
+def _stability(options: argparse.Namespace) -> int:
+    from hccoutcome.package.commands import attach_stability, attached_text
+
+    answer = attach_stability(options.name, options.table, options.out, options.cohort, options.new)
+    say(json.dumps(answer) if options.json else attached_text(answer))
     return DONE

@@ -16,6 +16,8 @@ from hccoutcome.package.doubts import doubts, items_read, sentence
 from hccoutcome.package.format import Package, PhaseNeed, RegionNeed, VariableNeed
 from hccoutcome.package.prediction import Applicability
 from hccoutcome.package.reference import Reference
+from hccoutcome.package.stability import unstable_features
+from hccoutcome.stability.gate import describe, describe_gate
 from hccoutcome.status import QualityItem, Status, worst
 
 FAR = 0.01
@@ -130,6 +132,7 @@ def _findings(package: Package, inputs: PackageInputs) -> Iterator[Finding]:
     for variable in package.requirements.variables:
         yield from _variable(variable, inputs.clinical.get(variable.name))
     yield from _reference(package, found, inputs)
+    yield from _stability(package)
 
 
 def _modality(package: Package, inputs: PackageInputs) -> Iterator[Finding]:
@@ -267,6 +270,17 @@ def _reference(package: Package, found: Plan, inputs: PackageInputs) -> Iterator
             )
     if set(reference.features) <= set(values) and all(map(math.isfinite, values.values())):
         yield from _distance(reference, values)
+
+
+def _stability(package: Package) -> Iterator[Finding]:
+    unstable = unstable_features(package)
+    if package.stability is not None and unstable:
+        yield (
+            "warning",
+            f"{len(unstable)} of the {len(package.stability.features)} features whose stability was measured did not "
+            f"reach {describe_gate(package.stability.gate)}: {', '.join(map(describe, unstable[:3]))}"
+            f"{', ...' if len(unstable) > 3 else ''}.",
+        )
 
 
 def _distance(reference: Reference, values: Mapping[str, float]) -> Iterator[Finding]:

@@ -1,10 +1,11 @@
-"""What ``hcc package list|show|verify|card|reference`` answers, as plain data and text."""
+"""What ``hcc package list|show|verify|card|reference|stability`` answers, as plain data and text."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,16 @@ from hccoutcome.package.format import Package, PhaseNeed, Range, VariableNeed
 from hccoutcome.package.reading import check_parameters, list_packages, poses_as_shipped, read_package
 from hccoutcome.package.reference import Reference, reference_from_table
 from hccoutcome.package.schema import manifest_of, parse_manifest
+from hccoutcome.package.stability import describe_table, in_words, input_stability
+from hccoutcome.package.writing import write_package
+from hccoutcome.stability.table import StabilityTable, read_table
 from hccoutcome.strict_json import parse_json
 
+_BESIDE_THE_MANIFEST = ("weights", "reference", "stability")
 POSES_AS_SHIPPED = "has the name of a shipped package and another content: use it only if you know who made it."
+SETTINGS_UNKNOWN = (
+    "takes the table at its word: its features must have been extracted with this package's preparation and settings."
+)
 
 
 def list_all(folders: Iterable[Path] = ()) -> list[dict[str, Any]]:
@@ -26,10 +34,11 @@ def list_all(folders: Iterable[Path] = ()) -> list[dict[str, Any]]:
 
 
 def show(name_or_path: str | Path, folders: Iterable[Path] = ()) -> dict[str, Any]:
-    """Return ``package.json`` and the weights of a package."""
+    """Return ``package.json``, the weights and the stability table of a package."""
     package = read_package(name_or_path, folders)
     reference = None if package.reference is None else package.reference.cohort
-    return {**manifest_of(package), "weights": dict(package.weights), "reference": reference}
+    table = None if package.stability is None else package.stability.to_dict()
+    return {**manifest_of(package), "weights": dict(package.weights), "reference": reference, "stability": table}
 
 
 def verify(name_or_path: str | Path, folders: Iterable[Path] = ()) -> dict[str, Any]:
@@ -78,7 +87,9 @@ def _identity(package: Package) -> dict[str, Any]:
 
 def _show_text(answer: Mapping[str, Any]) -> str:
     """Return what a package is and needs, one line an item."""
-    package = parse_manifest({key: value for key, value in answer.items() if key not in ("weights", "reference")})
+    package = parse_manifest({key: value for key, value in answer.items() if key not in _BESIDE_THE_MANIFEST})
+    if answer["stability"] is not None:
+        package = package.with_stability(StabilityTable.from_dict(answer["stability"]))
     needs = package.requirements
     lines = [
         f"{package.title} ({package.name} {package.version})",
@@ -88,8 +99,10 @@ def _show_text(answer: Mapping[str, Any]) -> str:
         *(f"phase       {_phase(need)}" for need in needs.phases),
         *(f"region      {need.region}, {need.least_ml:g} mL or more" for need in needs.regions),
         *(f"variable    {_variable(need)}" for need in needs.variables),
-        *(f"feature     {name}" for name in needs.features),
+        *(f"feature     {_feature(name, package)}" for name in needs.features),
     ]
+    if package.stability is not None:
+        lines.append(f"stability   {describe_table(package.stability)}")
     if needs.reference:
         lines.append(f"reference   {answer['reference'] or 'needed, from your own cohort'}")
     return "\n".join([*lines, f"sha256      {package.sha256}"])
@@ -144,6 +157,45 @@ def _recipe_of(package: Package, table: Path) -> str:
     if run.get("tables", {}).get(table.name) != hashlib.sha256(table.read_bytes()).hexdigest():
         raise InputError(f"The table '{table.name}' is not the one that the cohort run wrote: {how}.")
     return str(recipes[package.settings_sha256])
+
+
+def attach_stability(
+    name_or_path: str | Path, table: Path, target: Path, cohort: str = "", name: str = ""
+) -> dict[str, Any]:
+    """Write a package with the stability of its features, and return what was attached and what speaks against its use.
+
+    Args:
+        name_or_path: the package.
+        table: JSON file of ``hcc stability --table``.
+        target: folder or zip to write.
+        cohort: whom the table was measured on, in words.
+        name: name of the new package; the same where empty.
+
+    Raises:
+        InputError: one of them cannot be read, or the table measured no feature of the package.
+    """
+    package = read_package(name_or_path)
+    package = replace(package.with_stability(read_table(Path(table)), cohort), name=name or package.name)
+    written = read_package(write_package(package, target))
+    status = [found.status for feature in written.requirements.features if (found := input_stability(written, feature))]
+    return {
+        **_identity(written),
+        "path": str(target),
+        "features": {word: status.count(word) for word in ("stable", "unstable", "not measured")},
+        "warnings": [SETTINGS_UNKNOWN, *([POSES_AS_SHIPPED] if poses_as_shipped(written) else [])],
+    }
+
+
+def attached_text(answer: Mapping[str, Any]) -> str:
+    """Return the answer of ``attach_stability`` for a reader."""
+    counts = ", ".join(f"{count} {status}" for status, count in answer["features"].items())
+    lines = [f"{answer['name']} {answer['version']} with the stability of its features ({counts}): {answer['path']}"]
+    return "\n".join([*lines, *(f"warning: {answer['name']} {warning}" for warning in answer["warnings"])])
+
+
+def _feature(name: str, package: Package) -> str:
+    stability = in_words(input_stability(package, name))
+    return f"{name}, {stability}" if stability else name
 
 
 def _phase(need: PhaseNeed) -> str:

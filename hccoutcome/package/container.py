@@ -19,6 +19,7 @@ MEANING = {
     "weights.json": "coefficients",
     "reference.json": "reference distribution",
     "parameters.yaml": "radiomics parameter file",
+    "stability.json": "stability of the features",
     "card.md": "model card",
 }
 """The files that a package may hold."""

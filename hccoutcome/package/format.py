@@ -1,7 +1,8 @@
 """What a model package consists of, as plain data. Reading and writing it stand in files of their own.
 
 A package is a folder, or a zip of one, with ``package.json`` and the files that it lists with their SHA256: the model's
-weights, the reference distribution, the radiomics parameter file and the card. Everything in it is data, never code.
+weights, the reference distribution, the stability of its features, the radiomics parameter file and the card.
+Everything in it is data, never code.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from hccoutcome.case import Modality
 from hccoutcome.errors import InputError
 from hccoutcome.naming import parse_feature_name
 from hccoutcome.package.reference import Reference
+from hccoutcome.stability.table import StabilityTable
 from hccoutcome.strict_json import canonical_json
 
 VariableKind = Literal["number", "binary", "category"]
@@ -148,6 +150,7 @@ class Package:
         settings: further settings of the system.
         weights: the model's coefficients as JSON data, empty where the published rule is a table of points.
         reference: training distribution, None for a printed model without one.
+        stability: how stable its features are, None where nobody measured it.
         card: the model card, Markdown.
         software: versions of the software that made the package.
         files: SHA256 of every file but ``package.json``, by name.
@@ -168,6 +171,7 @@ class Package:
     settings: Mapping[str, Any] = field(default_factory=dict)
     weights: Mapping[str, Any] = field(default_factory=dict)
     reference: Reference | None = None
+    stability: StabilityTable | None = None
     card: str = ""
     software: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
@@ -195,3 +199,25 @@ class Package:
         if missing:
             raise InputError(f"The reference lacks the feature '{missing[0]}' of '{self.name}': make it again.")
         return replace(self, reference=reference.restricted(self.requirements.features))
+
+    def with_stability(self, table: StabilityTable, cohort: str = "") -> Package:
+        """Return the package with the stability of its features, as far as ``table`` measured them.
+
+        Args:
+            table: a stability table with the package's feature columns among its own.
+            cohort: whom it was measured on, in words; no patient can be recognised by it.
+
+        Raises:
+            InputError: the package reads no features, or the table measured none of them.
+        """
+        if not self.requirements.features:
+            raise InputError(f"The package '{self.name}' reads no features, so it needs no stability table.")
+        own = table.shareable(self.requirements.features, cohort)
+        if not own.features:
+            found = table.features[0].feature if table.features else "no feature at all"
+            raise InputError(
+                f"The stability table should measure features of '{self.name}' such as "
+                f"'{self.requirements.features[0]}', found none of them but '{found}': name its columns "
+                "<phase>_<region>_... as 'hcc cohort' does."
+            )
+        return replace(self, stability=own)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from hccoutcome.status import Status
+
+StabilityStatus = Literal["stable", "unstable", "not measured"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,23 @@ class Applicability:
 
 
 @dataclass(frozen=True)
+class InputStability:
+    """How alike a feature came out when it was measured again, by the stability table of the package that uses it.
+
+    Attributes:
+        status: whether it passed the table's gate.
+        icc, lower, upper: intraclass correlation with its 95% limits, None where not defined or not measured.
+        cv: within-subject coefficient of variation as a fraction, None likewise.
+    """
+
+    status: StabilityStatus
+    icc: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    cv: float | None = None
+
+
+@dataclass(frozen=True)
 class Contribution:
     """One input of a score: its value, its coefficient and what it adds.
 
@@ -33,6 +52,7 @@ class Contribution:
         coefficient: the model's coefficient (points for a staging score), None where the model has no such thing.
         amount: what this input adds to the score on its linear scale (``linear_scale``), None where that is not
             defined. A linear score's first contribution is its intercept, so that the amounts sum to the score.
+        stability: how stable the feature is; None for what is no feature, or where the package carries no table.
     """
 
     name: str
@@ -40,6 +60,13 @@ class Contribution:
     unit: str = ""
     coefficient: float | None = None
     amount: float | None = None
+    stability: InputStability | None = None
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Contribution:
+        """Return the contribution in plain data; what was written before there was any stability has none."""
+        found = data.get("stability")
+        return cls(**{**data, "stability": None if found is None else InputStability(**found)})
 
 
 def linear_scale(scale: str) -> str:
@@ -92,6 +119,6 @@ class Prediction:
             **{
                 **data,
                 "applicability": Applicability(applicability["status"], tuple(applicability["reasons"])),
-                "contributions": tuple(Contribution(**item) for item in data["contributions"]),
+                "contributions": tuple(map(Contribution.from_json, data["contributions"])),
             }
         )

@@ -13,6 +13,7 @@ from hccoutcome.package.container import read_files
 from hccoutcome.package.format import MANIFEST, Package
 from hccoutcome.package.reference import parse_reference, read_reference
 from hccoutcome.package.schema import parse_manifest, seal
+from hccoutcome.package.stability import parse_stability
 from hccoutcome.resources import resource
 from hccoutcome.strict_json import canonical_json, parse_json
 
@@ -126,6 +127,8 @@ def _with_contents(package: Package, files: Mapping[str, bytes], source: Path) -
         weights=weights,
         source=source,
     )
+    if "stability.json" in files:
+        found = parse_stability(files["stability.json"], found, "stability.json")
     if "reference.json" not in files:
         return found
     return found.with_reference(parse_reference(files["reference.json"], "reference.json"))

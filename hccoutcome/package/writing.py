@@ -26,6 +26,8 @@ def package_files(package: Package) -> dict[str, bytes]:
         files["parameters.yaml"] = package.parameters.encode("utf-8")
     if package.reference is not None:
         files["reference.json"] = canonical_json(package.reference.to_json())
+    if package.stability is not None:
+        files["stability.json"] = canonical_json(package.stability.to_dict())
     if package.weights:
         files["weights.json"] = canonical_json(dict(package.weights))
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}

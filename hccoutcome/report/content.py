@@ -14,6 +14,7 @@ from hccoutcome.clinical.variables import VARIABLES
 from hccoutcome.errors import InputError
 from hccoutcome.findings import Findings
 from hccoutcome.package.prediction import Contribution, Prediction, linear_scale
+from hccoutcome.package.stability import in_words
 from hccoutcome.report.wording import CHECKED, phase_title
 from hccoutcome.status import VERDICTS, Status
 
@@ -23,7 +24,10 @@ BAR_WIDTH = 100.0
 
 @dataclass(frozen=True)
 class Row:
-    """One input of a score as the report shows it; ``left`` and ``width`` place its bar in 0 to ``BAR_WIDTH``."""
+    """One input of a score as the report shows it; ``left`` and ``width`` place its bar in 0 to ``BAR_WIDTH``.
+
+    ``stability`` says how stable the feature is, empty for what is no feature or where nobody measured any.
+    """
 
     title: str
     value: str
@@ -32,6 +36,7 @@ class Row:
     left: float
     width: float
     positive: bool
+    stability: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,11 @@ class Score:
     def is_stage(self) -> bool:
         """Whether the number only numbers stages: its name is what counts, and inputs ask for stages."""
         return self.prediction.scale == "stage" and bool(self.prediction.label)
+
+    @property
+    def has_stability(self) -> bool:
+        """Whether the package says how stable its features are."""
+        return any(row.stability for row in self.rows)
 
     @property
     def adds_to(self) -> str:
@@ -137,6 +147,7 @@ def row(item: Contribution, largest: float) -> Row:
         left=half if amount >= 0 else half - width,
         width=width,
         positive=amount >= 0,
+        stability=in_words(item.stability),
     )
 
 

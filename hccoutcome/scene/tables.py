@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from hccoutcome.clinical.variables import VARIABLES
 from hccoutcome.findings import Findings
 from hccoutcome.naming import parse_feature_name
-from hccoutcome.package.prediction import Prediction
+from hccoutcome.package.prediction import Contribution, Prediction
+from hccoutcome.package.stability import summary
 
 Columns = Mapping[str, Sequence[float] | Sequence[str]]
 
@@ -21,6 +22,7 @@ def result_columns(predictions: Sequence[Prediction]) -> Columns:
         "Scale": [prediction.scale for prediction in predictions],
         "Meaning": [prediction.label for prediction in predictions],
         "Applicability": [prediction.applicability.status for prediction in predictions],
+        "Stability": [summary(prediction.contributions) for prediction in predictions],
         "Reasons": [" ".join(prediction.applicability.reasons) for prediction in predictions],
         "Endpoint": [prediction.endpoint for prediction in predictions],
         "Package": [prediction.package for prediction in predictions],
@@ -39,6 +41,17 @@ def contribution_columns(prediction: Prediction) -> Columns:
         "Unit": [item.unit for item in inputs],
         "Coefficient": [number(item.coefficient) for item in inputs],
         "Contribution": [number(item.amount) for item in inputs],
+        **(_stability_columns(inputs) if any(item.stability for item in inputs) else {}),
+    }
+
+
+def _stability_columns(inputs: Sequence[Contribution]) -> Columns:
+    """Return how stable each input is, as far as that was measured; of clinical variables nothing is said."""
+    known = [item.stability for item in inputs]
+    numbers = {"ICC": "icc", "ICC lower limit": "lower", "ICC upper limit": "upper", "CV": "cv"}
+    return {
+        "Stability": ["" if found is None else found.status for found in known],
+        **{title: [number(getattr(found, name, None)) for found in known] for title, name in numbers.items()},
     }
 
 

@@ -7,15 +7,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
 
-from hccoutcome.errors import InputError
+from hccoutcome.errors import InputError, nearest
 from hccoutcome.stability.icc import intraclass_correlation
 from hccoutcome.stability.ratings import Ratings
 from hccoutcome.stability.repeatability import coefficient_of_variation
 from hccoutcome.stability.table import FeatureStability, Gate, StabilityTable
 from hccoutcome.version import __version__
+
+Policy = Literal["drop", "refuse"]
+"""What training does with a feature that is not stable: leave it out, or stop and name it."""
+
+
+@dataclass(frozen=True)
+class Gated:
+    """What a gate leaves of the columns that a model could use.
+
+    Attributes:
+        kept: columns that may be used, in the order asked.
+        dropped: the others, each with what was measured of it.
+        gate: the thresholds that counted.
+    """
+
+    kept: tuple[str, ...]
+    dropped: tuple[FeatureStability, ...]
+    gate: Gate
 
 
 def stability_table(
@@ -122,6 +140,43 @@ def require_stable(table: StabilityTable, features: Iterable[str]) -> None:
         raise InputError(
             f"The model may use features with {describe_gate(table.gate)}, found {len(refused)} of {len(entries)} that "
             f"are not: {listed}; drop them or lower the thresholds."
+        )
+
+
+def allowed_features(
+    table: StabilityTable, features: Iterable[str], gate: Gate | None = None, policy: Policy = "drop"
+) -> Gated:
+    """Return which features a model may be trained on. Clinical variables are no features: leave them out.
+
+    Args:
+        table: the stability table of the training cohort's features.
+        features: feature columns at hand.
+        gate: thresholds; those of the table where None.
+        policy: ``"drop"`` leaves out what is not stable or was not measured; ``"refuse"`` stops and names it.
+
+    Raises:
+        InputError: no such policy, a threshold of what the table does not hold, nothing is left, or, with
+            ``"refuse"``, a feature is not stable.
+    """
+    if policy not in get_args(Policy):
+        raise InputError(
+            f"Training does one of two things with unstable features; {nearest(policy, get_args(Policy))}."
+        )
+    if gate is not None:
+        _check_measured(table, gate)
+        table = regate(table, gate)
+    features = tuple(features)
+    if policy == "refuse":
+        require_stable(table, features)
+    return Gated(*drop_unstable(table, features), table.gate)
+
+
+def _check_measured(table: StabilityTable, gate: Gate) -> None:
+    """Refuse a threshold of the ICC on a table of one subject's repeats, which has none."""
+    if gate.icc is not None and not table.model:
+        raise InputError(
+            "The gate asks for an ICC, and the stability table holds only the variation of one subject's repeats: "
+            "measure several subjects with 'hcc stability', or gate by the coefficient of variation alone."
         )
 
 

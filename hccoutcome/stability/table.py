@@ -5,21 +5,23 @@ Plain data with a JSON form, kept in the scene and in model packages.
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from hccoutcome.errors import InputError, nearest
 from hccoutcome.files import write_json
+from hccoutcome.strict_json import Fields, parse_json
 
 SCHEMA = 1
 COLUMNS = ("feature", "icc", "lower", "upper", "F", "p", "cv", "stable")
 LIMITS = ("estimate", "lower")
 INFINITE = "inf"
 """How JSON, which has no such number, holds an infinite F."""
+_WHERE = "The stability table"
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -146,28 +148,56 @@ class StabilityTable:
             "features": [{key: _to_json(value) for key, value in asdict(item).items()} for item in self.features],
         }
 
+    def shareable(self, features: Collection[str], cohort: str = "") -> StabilityTable:
+        """Return the table as a model package may carry it: no name of a subject, a rater or a file is left.
+
+        Args:
+            features: those that the package uses; others are left out.
+            cohort: whom the table was measured on, in words; what the table itself says where empty.
+        """
+        wanted = set(features)
+        known = self.provenance
+        sources = known.get("sources", [])
+        return replace(
+            self,
+            features=tuple(item for item in self.features if item.feature in wanted),
+            provenance={
+                "cohort": cohort or str(known.get("cohort", "")),
+                "hccoutcome": str(known.get("hccoutcome", "")),
+                "sources": sorted(map(str, sources.values() if isinstance(sources, Mapping) else sources)),
+            },
+        )
+
     @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> StabilityTable:
+    def from_dict(cls, raw: Any, where: str = _WHERE) -> StabilityTable:
         """Return the table in plain data from ``to_dict``.
 
+        Args:
+            raw: the data, of which nothing is taken for granted.
+            where: what the data is called in messages.
+
         Raises:
-            InputError: another schema, a part that is missing or of the wrong kind.
+            InputError: another schema, a field that is missing, unknown or of the wrong kind, a number that cannot be,
+                or a feature called stable that its gate does not pass.
         """
-        if raw.get("schema") != SCHEMA:
-            raise InputError(f"A stability table has schema {SCHEMA}, found {raw.get('schema')!r}: write it anew.")
-        try:
-            return cls(
-                features=tuple(_entry(item) for item in raw["features"]),
-                gate=Gate.from_dict(raw["gate"]),
-                model=str(raw["model"]),
-                subjects=int(raw["subjects"]),
-                raters=int(raw["raters"]),
-                provenance=dict(raw["provenance"]),
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(f"The stability table is damaged ({error}): write it anew.") from error
+        table = Fields(raw, where)
+        schema = table.value("schema", int, "a whole number")
+        if schema != SCHEMA:
+            raise InputError(f"{where} should have schema {SCHEMA}, found {schema}: write it anew.")
+        gate = Gate.from_dict(table.object("gate"))
+        found = cls(
+            features=tuple(
+                _entry(item, f"{where}, feature {number}", gate)
+                for number, item in enumerate(table.value("features", list, "a list of features"), 1)
+            ),
+            gate=gate,
+            model=table.text("model", ""),
+            subjects=_count(table, "subjects"),
+            raters=_count(table, "raters"),
+            provenance=dict(table.object("provenance")),
+        )
+        table.done()
+        return found
 
 
 def write_table(path: Path, table: StabilityTable) -> Path:
@@ -181,13 +211,18 @@ def read_table(path: Path) -> StabilityTable:
     Raises:
         InputError: no such file, no JSON, or no stability table.
     """
+    if path.suffix.lower() == ".csv":
+        raise InputError(
+            f"A stability table is read from the JSON file of 'hcc stability --table FILE.json', found '{path.name}', "
+            "which lacks the thresholds: give that file."
+        )
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"The stability table '{path.name}' cannot be read ({error}): check the path.") from error
-    if not isinstance(raw, Mapping):
-        raise InputError(f"A stability table is a JSON object, found {type(raw).__name__}: give another file.")
-    return StabilityTable.from_dict(raw)
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"The stability table '{path.name}' cannot be read ({error.strerror}): check the path."
+        ) from error
+    return StabilityTable.from_dict(parse_json(content, path.name), path.name)
 
 
 def _to_json(value: Any) -> Any:
@@ -196,14 +231,49 @@ def _to_json(value: Any) -> Any:
     return value
 
 
-def _from_json(value: Any) -> Any:
-    return math.nan if value is None else math.inf if value == INFINITE else value
+def _entry(raw: Any, where: str, gate: Gate) -> FeatureStability:
+    """Return one feature's stability, checked number by number and against the gate."""
+    item = Fields(raw, where)
+    entry = FeatureStability(
+        feature=item.text("feature"),
+        icc=_number(item, "icc", most=1.0),
+        lower=_number(item, "lower", most=1.0),
+        upper=_number(item, "upper", most=1.0),
+        f=_f_value(item),
+        p=_number(item, "p", least=0.0, most=1.0),
+        cv=_number(item, "cv", least=0.0),
+        stable=item.value("stable", bool, "true or false"),
+        subjects=_count(item, "subjects"),
+        reason=item.text("reason", ""),
+    )
+    item.done()
+    if entry.stable != gate.passes(entry.icc, entry.lower, entry.cv):
+        raise InputError(
+            f"{where}: '{entry.feature}' is called {'stable' if entry.stable else 'unstable'}, which its own numbers "
+            "and thresholds contradict: write the table anew."
+        )
+    return entry
 
 
-def _entry(raw: Mapping[str, Any]) -> FeatureStability:
-    known = [item.name for item in fields(FeatureStability)]
-    for key in raw:
-        if key not in known:
-            raise InputError(f"A feature's stability has no entry '{key}'; {nearest(key, known)}.")
-    values: dict[str, Any] = {key: _from_json(value) for key, value in raw.items()}
-    return FeatureStability(**values)
+def _f_value(item: Fields) -> float:
+    """Return F, which is infinite where raters agree perfectly."""
+    if item.value("f", (int, float, str), f"a number, null or '{INFINITE}'", None) == INFINITE:
+        return math.inf
+    return _number(item, "f", least=0.0)
+
+
+def _number(item: Fields, name: str, least: float = -math.inf, most: float = math.inf) -> float:
+    """Return a number, NaN where it is null or absent."""
+    value = item.number(name, None)
+    if value is None:
+        return math.nan
+    if not least - _ROUNDING <= value <= most + _ROUNDING:
+        raise InputError(f"{item.where}: '{name}' cannot be {value:g}: write the table anew.")
+    return value
+
+
+def _count(item: Fields, name: str) -> int:
+    count: int = item.value(name, int, "a whole number")
+    if count < 0:
+        raise InputError(f"{item.where}: '{name}' cannot be {count}: write the table anew.")
+    return count

@@ -13,6 +13,7 @@ import pytest
 from hccoutcome.cli import main
 from hccoutcome.errors import InputError
 from hccoutcome.stability.gate import (
+    allowed_features,
     drop_unstable,
     regate,
     require_stable,
@@ -23,6 +24,7 @@ from hccoutcome.stability.gate import (
 from hccoutcome.stability.icc import intraclass_correlation
 from hccoutcome.stability.ratings import Ratings, ratings_of, read_ratings
 from hccoutcome.stability.table import COLUMNS, FeatureStability, Gate, StabilityTable, read_table, write_table
+from hccoutcome.version import __version__
 
 RAW = {  # subject, rater: steady, noisy, constant
     ("a", "1"): (1.0, 5.0, 3.0),
@@ -101,22 +103,85 @@ def test_a_table_survives_json(tmp_path: Path) -> None:
     assert table.features[0].f == math.inf
 
 
+def damaged(place: int | None = None, **changes: object) -> str:
+    """Return a sound table as text with changes to its fields, or to those of the feature at ``place``."""
+    raw = stability_table(ratings()).to_dict()
+    (raw if place is None else raw["features"][place]).update(changes)
+    return json.dumps(raw)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "The stability table 'stability.json' cannot be read"),
-        ("[]", "A stability table is a JSON object, found list"),
-        ('{"schema": 7}', "has schema 1, found 7"),
-        ('{"schema": 1, "features": []}', "damaged"),
-        ('{"schema": 1, "features": [{"fature": "x"}], "gate": {}}', "no entry 'fature'; did you mean 'feature'"),
-        ('{"schema": 1, "features": [], "gate": {"icc": "high"}}', "'icc' is a number or null, found 'high'"),
-        ('{"schema": 1, "features": [], "gate": {"iccs": 1}}', "no setting 'iccs'; did you mean 'icc'"),
+        ("{", r"stability\.json should be JSON"),
+        ("[]", "should be an object with named fields, found a list"),
+        ('{"schema": 7}', "should have schema 1, found 7"),
+        ('{"schema": true}', "'schema' should be a whole number, found true or false"),
+        (damaged(subjects=-3), "'subjects' cannot be -3"),
+        (damaged(subjects="3"), "'subjects' should be a whole number, found a text"),
+        (damaged(raters=None), "'raters' should be a whole number, found null"),
+        (damaged(gate={"icc": "high"}), "'icc' is a number or null, found 'high'"),
+        (damaged(gate={"iccs": 1}), "no setting 'iccs'; did you mean 'icc'"),
+        (damaged(note="x"), "unknown field 'note'"),
+        (damaged(features={}), "'features' should be a list of features, found an object"),
+        (damaged(0, fature="x"), "feature 1 has an unknown field 'fature'; did you mean 'feature'"),
+        (damaged(0, icc=1.5), "feature 1: 'icc' cannot be 1.5"),
+        (damaged(0, icc="inf"), "feature 1: 'icc' should be a number, found a text"),
+        (damaged(0, f="infinite"), "feature 1: 'f' should be a number, found a text"),
+        (damaged(0, p=-0.1), "feature 1: 'p' cannot be -0.1"),
+        (damaged(0, cv=-1), "feature 1: 'cv' cannot be -1"),
+        (damaged(0, stable="false"), "'stable' should be true or false, found a text"),
+        (damaged(0, stable=False), "'steady' is called unstable, which its own numbers and thresholds contradict"),
+        (damaged(1, stable=True), "'noisy' is called stable, which its own numbers and thresholds contradict"),
     ],
 )
 def test_a_damaged_table_is_refused(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "stability.json").write_text(text)
     with pytest.raises(InputError, match=message):
         read_table(tmp_path / "stability.json")
+
+
+def test_the_csv_file_is_no_gate(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"'hcc stability --table FILE\.json', found 'stability\.csv'"):
+        read_table(tmp_path / "stability.csv")
+    with pytest.raises(InputError, match=r"'stability\.json' cannot be read \(No such file"):
+        read_table(tmp_path / "stability.json")
+
+
+def test_a_table_to_share_names_no_subject_rater_or_file() -> None:
+    private = {"sources": {"Doe_John.csv": "ab" * 32}, "host": "reading-room-3"}
+    table = stability_table(ratings(), provenance=private).shareable(["steady", "other"], "three patients")
+    assert [item.feature for item in table.features] == ["steady"]
+    assert table.provenance == {"cohort": "three patients", "hccoutcome": __version__, "sources": ["ab" * 32]}
+    assert table.shareable(["steady"]) == table
+
+
+@pytest.mark.parametrize("policy", ["drop", "refuse"])
+def test_training_takes_what_a_configured_gate_allows(policy: str) -> None:
+    table = stability_table(ratings())
+    assert allowed_features(table, ["steady"], policy=policy).kept == ("steady",)
+    wider = allowed_features(table, ["constant", "steady"], Gate(None, cv=0.15), policy)
+    assert (wider.kept, wider.dropped, wider.gate.cv) == (("constant", "steady"), (), 0.15)
+    with pytest.raises(InputError, match=r"lower limit of the ICC >= 0\.97"):
+        allowed_features(table, ["steady"], Gate(0.97, "lower"), policy)
+
+
+def test_training_drops_or_refuses_by_policy() -> None:
+    table = stability_table(ratings())
+    found = allowed_features(table, ["noisy", "steady", "unknown"])
+    assert found.kept == ("steady",)
+    assert [item.feature for item in found.dropped] == ["noisy", "unknown"]
+    with pytest.raises(InputError, match="found 2 of 3 that are not: noisy"):
+        allowed_features(table, ["noisy", "steady", "unknown"], policy="refuse")
+    with pytest.raises(InputError, match="did you mean 'drop'"):
+        allowed_features(table, ["steady"], policy="drops")
+
+
+def test_an_icc_is_not_asked_of_one_subject() -> None:
+    alone = variation_table(ratings_of([("a", str(i), {"x": 10.0 + i}) for i in range(3)]), Gate(cv=0.15))
+    assert allowed_features(alone, ["x"]).kept == ("x",)
+    with pytest.raises(InputError, match="holds only the variation of one subject's repeats"):
+        allowed_features(alone, ["x"], Gate(0.75))
 
 
 @pytest.mark.parametrize(
