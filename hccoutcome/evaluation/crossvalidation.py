@@ -216,6 +216,30 @@ def out_of_fold(
     )
 
 
+def fold_models(
+    estimator: BaseEstimator,
+    X: pd.DataFrame,  # noqa: N803
+    y: Any,
+    *,
+    folds: int = 5,
+    seed: int = 0,
+    groups: ArrayLike | None = None,
+) -> Iterator[tuple[Any, Integers, Integers]]:
+    """Yield each fold's model with its training rows and its held-out rows, as ``out_of_fold`` fits it the first time.
+
+    The arguments are those of ``out_of_fold``.
+
+    Raises:
+        InputError: too few patients for the folds, rows that do not match.
+    """
+    _check_table(X, y)
+    outcome = check_survival(y).structured if is_survival(y) else check_binary(y)
+    splits = StratifiedFolds(folds, _seed(seed, 0)).split(X, outcome, groups)
+    for number, (train, held) in enumerate(splits):
+        model = with_seed(estimator, _seed(seed, 0, number)).fit(X.iloc[train], outcome[train])
+        yield model, train, held
+
+
 def predict(model: Any, X: pd.DataFrame) -> Floats:  # noqa: N803
     """Return the probability of response, or the risk of a model without ``predict_proba``; shape (patients,).
 
