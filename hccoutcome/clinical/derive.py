@@ -103,6 +103,22 @@ RULES: Mapping[str, _Rule] = MappingProxyType(
 )
 """Rule and its inputs in words, by the variable that it gives; later rules may use what earlier ones gave."""
 
+SOURCES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "bmi": ("height", "weight"),
+        "portal_vein_thrombus": ("pvtt",),
+        "vascular_invasion": ("portal_vein_thrombus", "hvtt"),
+        "hepatitis": ("hbv", "hcv"),
+        "tumor_morphology": ("tumor_number",),
+        "tumor_over_half": ("tumor_extent",),
+        "child_pugh": ("child_pugh_points",),
+    }
+)
+"""Inputs that decide every value of the variable that a rule gives.
+
+One of them may decide some values: a thrombus in the portal vein alone makes an invasion, but its absence makes none.
+"""
+
 
 def derive(record: Record) -> Derived:
     """Add to a record what follows from it; what the record states stands as it is.
