@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     import SimpleITK as sitk
 
     from hccoutcome.case import Case
-    from hccoutcome.habitat.model import HabitatModel
     from hccoutcome.habitat.onecase import CaseHabitats
     from hccoutcome.habitat.settings import HabitatSettings
     from hccoutcome.imaging.preparation import Preparation
@@ -109,11 +108,12 @@ def _preparation(options: argparse.Namespace, phases: tuple[str, ...]) -> Prepar
 
 def _one(options: argparse.Namespace, settings: HabitatSettings, progress: Progress) -> int:
     """Divide the tumour of one case."""
+    from hccoutcome.habitat.model import model_to_apply
     from hccoutcome.habitat.onecase import chosen_region, habitats_of_case
     from hccoutcome.loading import case_files, load_case
     from hccoutcome.progress import part
 
-    model = _model(options)
+    model = None if options.package is None else model_to_apply(options.package, options.method, settings.k)
     case = load_case(case_files(options.case, options.image, options.mask, None, case_id=options.case_id))
     found = habitats_of_case(
         case,
@@ -127,30 +127,6 @@ def _one(options: argparse.Namespace, settings: HabitatSettings, progress: Progr
     _write(found, options.out, scene=not options.no_scene)
     _answer(found, options)
     return DONE
-
-
-def _model(options: argparse.Namespace) -> HabitatModel | None:
-    """Return the package to apply; its method must be the one asked for."""
-    from hccoutcome.habitat.model import load_model
-
-    if options.package is None:
-        return None
-    if options.method == "one-step":
-        raise InputError(
-            "A habitat package is applied by the method that it was learnt with, found 'one-step': choose --method "
-            "two-step or pooled, or leave --package out."
-        )
-    model = load_model(options.package)
-    if model.settings.method != options.method:
-        raise InputError(
-            f"The habitat package was learnt by '{model.settings.method}', found --method {options.method}: choose "
-            f"--method {model.settings.method}."
-        )
-    if options.k not in ("auto", str(model.partition.k)):
-        raise InputError(
-            f"The habitat package has {model.partition.k} habitats, found --k {options.k}: choose --k auto."
-        )
-    return model
 
 
 def _maps(options: argparse.Namespace) -> dict[str, sitk.Image]:
@@ -171,13 +147,14 @@ def _write(found: CaseHabitats, folder: Path, scene: bool) -> None:
 
     write_habitats(found.habitats, folder, found.region, found.checks)
     if scene:
+        from hccoutcome.habitat.result import provenance_of
         from hccoutcome.scene.build import add_case
         from hccoutcome.scene.habitats import add_habitats
         from hccoutcome.scene.host import clear_scene
         from hccoutcome.scene.store import save_scene
 
         clear_scene()
-        add_habitats(found.habitats, add_case(found.case), found.region, found.checks)
+        add_habitats(found.habitats, add_case(found.case), found.region, found.checks, provenance_of(found))
         save_scene(folder / SCENE_FILE)
 
 

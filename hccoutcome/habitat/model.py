@@ -143,6 +143,33 @@ def load_model(folder: Path) -> HabitatModel:
     return model
 
 
+def model_to_apply(folder: Path, method: str, k: int | None) -> HabitatModel:
+    """Return the model of a package that is to be applied by a method; see ``load_model``.
+
+    Args:
+        folder: the package.
+        method: the method that was asked for; it must be the model's.
+        k: the number of habitats asked for, None for any; it must be the model's.
+
+    Raises:
+        InputError: the package cannot be read, or was learnt in another way than the one asked for.
+    """
+    if method == "one-step":
+        raise InputError(
+            "A habitat package is applied by the method that it was learnt with, found 'one-step': choose the method "
+            "two-step or pooled, or leave the package out."
+        )
+    model = load_model(folder)
+    if model.settings.method != method:
+        raise InputError(
+            f"The habitat package was learnt by '{model.settings.method}', found the method '{method}': choose the "
+            f"method {model.settings.method}."
+        )
+    if k not in (None, model.partition.k):
+        raise InputError(f"The habitat package has {model.partition.k} habitats, found k {k}: choose k auto.")
+    return model
+
+
 def _check_shapes(model: HabitatModel) -> None:
     """Refuse numbers that are not finite or do not belong together."""
     k, f = model.partition.centres.shape

@@ -33,12 +33,14 @@ class CaseHabitats:
         region: the region that was divided.
         habitats: what was found.
         checks: one for each registered phase.
+        preparation: what was done to the images; None where nothing was.
     """
 
     case: Case
     region: str
     habitats: Habitats
     checks: tuple[RegistrationCheck, ...] = ()
+    preparation: Preparation | None = None
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def habitats_of_case(
     else:
         found = assign_habitats(ready.case.images, ready.mask, model, settings, rest, maps)
     found = replace(found, notes=(*ready.notes, *found.notes))
-    return CaseHabitats(ready.case, region, found, ready.checks)
+    return CaseHabitats(ready.case, region, found, ready.checks, preparation)
 
 
 def patient_of_case(

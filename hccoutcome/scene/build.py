@@ -37,6 +37,10 @@ from hccoutcome.scene.places import point_of_interest
 from hccoutcome.scene.views import show_case
 
 SUFFIX_SYNTHETIC = " (synthetic)"
+_TABLES = ("results", "liver-scores", "clinical", "quality", "features")
+_OF_A_SCORE = ("contributions", "series", "chart")
+ROLES = frozenset((*_TABLES, *_OF_A_SCORE, "provenance"))
+"""What findings bring into a scene; roles of one score go on with ``:`` and its package."""
 
 
 def add_case(case: Case) -> CaseNodes:
@@ -66,9 +70,12 @@ def reference_phase(case: Case) -> str:
 
 
 def add_findings(findings: Findings, nodes: CaseNodes) -> CaseNodes:
-    """Put tables, charts and provenance of a case beside its images; return the case's nodes with them."""
+    """Put tables, charts and provenance of a case beside its images; return the case's nodes with them.
+
+    Earlier ones are replaced; what others put beside the case (habitats, maps) stays.
+    """
     scene = nodes.scene
-    remove(scene, nodes.findings.values())
+    remove(scene, [node for role, node in nodes.findings.items() if role.split(":")[0] in ROLES])
     added = [
         *_add_tables(findings, scene),
         *_add_contributions(findings, scene),

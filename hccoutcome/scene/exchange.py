@@ -59,16 +59,26 @@ def right_handed(image: sitk.Image) -> sitk.Image:
     return sitk.Flip(image, (False, False, True), False)
 
 
-def image_from_node(node: slicer.vtkMRMLVolumeNode) -> sitk.Image:
-    """Return the voxels and position of a volume node as an image (3D, LPS, mm); the voxels are copied."""
-    data = node.GetImageData()
-    array = vtk_to_numpy(data.GetPointData().GetScalars()).reshape(data.GetDimensions()[::-1])
-    image = sitk.GetImageFromArray(array)
+def empty_grid(node: slicer.vtkMRMLVolumeNode) -> sitk.Image:
+    """Return one voxel that lies where the first one of a volume node does: its lattice, without copying voxels."""
+    image = sitk.Image(1, 1, 1, sitk.sitkUInt8)
     matrix = vtkMatrix4x4()
     node.GetIJKToRASDirectionMatrix(matrix)
     image.SetSpacing(node.GetSpacing())
     image.SetDirection(_lps_directions(matrix))
     image.SetOrigin((LPS_TO_RAS * node.GetOrigin() + 0.0).tolist())
+    return image
+
+
+def image_from_node(node: slicer.vtkMRMLVolumeNode) -> sitk.Image:
+    """Return the voxels and position of a volume node as an image (3D, LPS, mm); the voxels are copied."""
+    data = node.GetImageData()
+    array = vtk_to_numpy(data.GetPointData().GetScalars()).reshape(data.GetDimensions()[::-1])
+    image = sitk.GetImageFromArray(array)
+    grid = empty_grid(node)
+    image.SetSpacing(grid.GetSpacing())
+    image.SetDirection(grid.GetDirection())
+    image.SetOrigin(grid.GetOrigin())
     return image
 
 
@@ -158,7 +168,7 @@ def mask_from_segment(
     labelmap = slicer.vtkOrientedImageData()
     segmentation.GetBinaryLabelmapRepresentation(segment_id, labelmap)
     slicer.vtkOrientedImageDataResample.ResampleOrientedImageToReferenceOrientedImage(
-        labelmap, _oriented_grid(grid), labelmap
+        labelmap, oriented_grid(grid), labelmap
     )
     mask = sitk.GetImageFromArray(_mask_array(labelmap))
     mask.CopyInformation(grid)
@@ -171,7 +181,7 @@ def _mask_array(labelmap: slicer.vtkOrientedImageData) -> np.ndarray:
     return (array != 0).astype(np.uint8)
 
 
-def _oriented_grid(image: sitk.Image) -> slicer.vtkOrientedImageData:
+def oriented_grid(image: sitk.Image) -> slicer.vtkOrientedImageData:
     """Return the grid of an image, without voxels, as a reference for resampling."""
     grid = slicer.vtkOrientedImageData()
     grid.SetDimensions(*image.GetSize())

@@ -63,6 +63,8 @@ def test_the_command_writes_what_the_function_finds(tmp_path: Path, capsys: pyte
     nodes = find_case_nodes(load_scene(out / "scene.mrb"))["case"]
     assert set(nodes.images) == set(planted.PHASES)
     assert {"habitats", "habitats:table", "habitats:elbow", "habitats:features"} <= set(nodes.findings)
+    provenance = json.loads(nodes.findings["habitats:provenance"].GetText())
+    assert set(provenance["inputs"]) == {*(f"image:{phase}" for phase in planted.PHASES), "mask:tumor"}
 
 
 def test_auto_chooses_and_json_says_it(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -144,14 +146,14 @@ def test_a_package_is_only_applied_to_what_it_was_made_for(tmp_path: Path, capsy
         "precontrast, delayed, or choose a package made for the phases at hand."
     )
     assert refusal(capsys, *apply, "--method", "pooled") == (
-        "The habitat package was learnt by 'two-step', found --method pooled: choose --method two-step."
+        "The habitat package was learnt by 'two-step', found the method 'pooled': choose the method two-step."
     )
     assert refusal(capsys, *apply) == (
-        "A habitat package is applied by the method that it was learnt with, found 'one-step': choose --method "
-        "two-step or pooled, or leave --package out."
+        "A habitat package is applied by the method that it was learnt with, found 'one-step': choose the "
+        "method two-step or pooled, or leave the package out."
     )
     assert refusal(capsys, *apply, "--method", "two-step", "--k", "7") == (
-        "The habitat package has 3 habitats, found --k 7: choose --k auto."
+        "The habitat package has 3 habitats, found k 7: choose k auto."
     )
 
 

@@ -9,13 +9,15 @@ import SimpleITK as sitk
 import slicer
 
 from hccoutcome.case import Case
+from hccoutcome.findings import Findings
 from hccoutcome.habitat.find import find_habitats
 from hccoutcome.habitat.preparation import RegistrationCheck, checkerboard
 from hccoutcome.habitat.settings import HabitatSettings
+from hccoutcome.imaging.resample import grid_with_spacing, resample_image, resample_mask
 from hccoutcome.scene.appearance import appearance
-from hccoutcome.scene.build import add_case
-from hccoutcome.scene.exchange import image_from_node, mask_from_segment, table_from_node
-from hccoutcome.scene.habitats import TUMOUR_OPACITY, add_habitats
+from hccoutcome.scene.build import add_case, add_findings
+from hccoutcome.scene.exchange import image_from_node, mask_from_segment, region_from_segment, table_from_node
+from hccoutcome.scene.habitats import TUMOUR_OPACITY, add_habitats, habitats_in
 from hccoutcome.scene.nodes import nodes_of, remove_case
 from hccoutcome.scene.store import load_scene, save_scene
 
@@ -139,3 +141,78 @@ def test_adding_again_replaces_and_removing_leaves_nothing(scene, found) -> None
     add_case(case)
     remove_case(scene, "one")
     assert scene.GetNumberOfNodes() - before == hierarchy_and_views
+
+
+def test_findings_and_habitats_leave_each_other_alone(scene, found) -> None:
+    case, habitats, _ = found
+    nodes = add_habitats(habitats, add_case(case), provenance={"time": "now"})
+    of_habitats = dict(nodes.findings)
+    findings = Findings("one", features={"portal_tumor_original_firstorder_Mean": 1.0}, provenance={"a": 1})
+    nodes = add_findings(findings, nodes)
+    assert all(nodes.findings[role] is node for role, node in of_habitats.items())
+    of_findings = {role: node for role, node in nodes.findings.items() if role not in of_habitats}
+    assert set(of_findings) == {"features", "provenance"}
+    nodes = add_habitats(habitats, nodes, provenance={"time": "later"})
+    assert all(nodes.findings[role] is node for role, node in of_findings.items())
+    assert json.loads(nodes.findings["habitats:provenance"].GetText()) == {"time": "later"}
+    before = scene.GetNumberOfNodes()
+    add_findings(findings, nodes)
+    assert scene.GetNumberOfNodes() == before
+
+
+def test_habitats_are_found_again_in_the_scene(nodes, found) -> None:
+    _, habitats, _ = found
+    seen = habitats_in(nodes.scene, "one")
+    assert seen.segmentation is nodes.findings["habitats"]
+    assert seen.chart is nodes.findings["habitats:elbow"]
+    assert seen.summary["measures"] == dict(habitats.measures)
+    assert set(seen.nodes) >= {"table", "measures", "features", "curve", "interaction"}
+    assert habitats_in(nodes.scene, "two") is None
+    nodes.scene.RemoveNode(seen.chart)
+    assert habitats_in(nodes.scene, "one") is None
+
+
+def test_the_measures_are_a_table_to_read(nodes, found) -> None:
+    _, habitats, _ = found
+    table = table_from_node(nodes.findings["habitats:measures"])
+    assert dict(zip(table["Name"], table["Value"], strict=True)) == dict(habitats.measures)
+    assert table["Measure"][0] == "Heterogeneity (ITH)"
+
+
+def test_habitats_lie_beside_the_tumour_wherever_the_user_keeps_it(scene, found) -> None:
+    case, habitats, _ = found
+    nodes = add_case(case)
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    own = hierarchy.CreateStudyItem(hierarchy.CreateSubjectItem(hierarchy.GetSceneItemID(), "From DICOM"), "MRI")
+    hierarchy.SetItemParent(hierarchy.GetItemByDataNode(nodes.segmentations[0]), own)
+    for _ in range(2):
+        nodes = add_habitats(habitats, nodes)
+        assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(nodes.findings["habitats"])) == own
+        assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(nodes.findings["habitats:elbow"])) == own
+
+
+def test_a_map_on_a_prepared_grid_keeps_that_grid_and_its_place(scene, found) -> None:
+    case, _, _ = found
+    grid = grid_with_spacing(case.images["portal"], (1.0, 1.0, 1.0))
+    images = {phase: resample_image(image, grid, "linear") for phase, image in case.images.items()}
+    mask = resample_mask(case.masks["tumor"][0], grid)
+    habitats = find_habitats(images, mask, HabitatSettings(k=2, k_range=(2, 2), repeats=0, radiomics=None))
+    nodes = add_habitats(habitats, add_case(case))
+    segmentation = nodes.findings["habitats"]
+    labelmap = slicer.vtkOrientedImageData()
+    segmentation.GetBinaryLabelmapRepresentation("habitat1", labelmap)
+    np.testing.assert_allclose(labelmap.GetSpacing(), (1.0, 1.0, 1.0))
+    name = slicer.vtkSegmentationConverter.GetReferenceImageGeometryParameterName()
+    kept = slicer.vtkOrientedImageData()
+    converter = slicer.vtkSegmentationConverter
+    converter.DeserializeImageGeometry(segmentation.GetSegmentation().GetConversionParameter(name), kept)
+    np.testing.assert_allclose(kept.GetSpacing(), (1.0, 1.0, 1.0))
+    mine = region_from_segment(segmentation, "habitat2")
+    volume = np.count_nonzero(sitk.GetArrayFromImage(mine)) * np.prod(mine.GetSpacing()) / 1000
+    assert volume == pytest.approx(habitats.sizes[1].volume_ml)
+    centre = mine.TransformContinuousIndexToPhysicalPoint([(size - 1) / 2 for size in mine.GetSize()])
+    inside = np.argwhere(sitk.GetArrayFromImage(habitats.labels) == 2)[:, ::-1]
+    middle = habitats.labels.TransformContinuousIndexToPhysicalPoint(
+        ((inside.min(axis=0) + inside.max(axis=0)) / 2).tolist()
+    )
+    np.testing.assert_allclose(centre, middle, atol=1e-9)
