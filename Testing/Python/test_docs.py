@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "Docs"
 PAGES = (ROOT / "README.md", *sorted(DOCS.rglob("*.md")))
 SCREENSHOTS = ROOT / "Resources" / "Screenshots"
-FOLLOWED = (DOCS / "researcher.md", DOCS / "cohort.md")
+FOLLOWED = (DOCS / "researcher.md", DOCS / "cohort.md", DOCS / "tables.md")
 """The pages whose commands are run, in the order in which a reader meets them."""
 HEADLESS = ("Slicer", "--no-main-window", "--python-script")
 OTHER_PROGRAMS_OPTIONS = {"--no-main-window", "--python-script", "--write"}

@@ -87,6 +87,9 @@ PATIENT = (
     _binary("hcv", "Hepatitis C", "hcvab", "anti hcv", "hepatitis c", "hcv infection", "hepatitis c virus"),
     _binary("hepatitis", "Viral hepatitis", "viral hepatitis", description="hepatitis B or C", codes=_HEPATITIS),
     _binary("cirrhosis", "Cirrhosis", "evidence of cirh", "liver cirrhosis"),
+    _binary("smoking", "Smoking", "smoker", description="now or formerly"),
+    _binary("alcohol", "Alcohol", "alcohol abuse", "alcohol use", description="use that harms the liver"),
+    _binary("diabetes", "Diabetes", "diabetes mellitus"),
 )  # fmt: skip
 
 LABORATORY = (

@@ -52,7 +52,7 @@ def read_training_table(
     """
     cohort, findings = inspect_training_table(path, features, ignore=ignore, time_unit=time_unit)
     faults = [finding for finding in findings if finding.status == "refused"]
-    if faults or cohort is None:
+    if faults:
         first = faults[0]
         more = f" {len(faults) - 1} more are listed by: hcc table check {path.name}" if len(faults) > 1 else ""
         raise InputError(f"{path.name}, {first.subject}: {first.note}{more}")
@@ -61,14 +61,14 @@ def read_training_table(
 
 def inspect_training_table(
     path: Path, features: Path | None = None, *, ignore: Sequence[str] = (), time_unit: str | None = None
-) -> tuple[TrainingCohort | None, list[Finding]]:
+) -> tuple[TrainingCohort, list[Finding]]:
     """Read a table and say everything that is wrong, doubtful or worth knowing.
 
     Args:
         path, features, ignore, time_unit: see ``read_training_table``.
 
     Returns:
-        The cohort, as far as it could be read; None where not even its rows could. And the findings.
+        The cohort, as far as it could be read, and the findings.
 
     Raises:
         InputError: a file cannot be read as a table at all, or table and features have no patient in common.

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from hccoutcome.clinical.entry import MISSING
-from hccoutcome.cohort.finding import Finding, listed, of_patients
+from hccoutcome.cohort.finding import Finding, counted, listed, of_patients
 from hccoutcome.cohort.table import ID_COLUMN, Line, check_length, read_lines
 from hccoutcome.cohort.training_columns import is_ignored
 from hccoutcome.errors import InputError
@@ -122,9 +122,9 @@ def join(cases: Sequence[str], features: pd.DataFrame) -> tuple[list[str], list[
             f"'{cases[0]}', the features with '{features.index[0]}'): name the cases alike."
         )
     findings = [
-        *_left_out([case for case in cases if case not in known], "of the table have no features"),
-        *_left_out([case for case in cases if case in known - measured], "have a row of features without any value"),
-        *_left_out([case for case in features.index if case not in set(cases)], "with features are not in the table"),
+        *_left_out([case for case in cases if case not in known], "of the table without features"),
+        *_left_out([case for case in cases if case in known - measured], "with a row of features that holds no value"),
+        *_left_out([case for case in features.index if case not in set(cases)], "with features but not in the table"),
     ]
     near = _near_names([c for c in cases if c not in known], [c for c in features.index if c not in set(cases)])
     return kept, [*findings, *near, *_columns(features.loc[kept])]
@@ -133,7 +133,7 @@ def join(cases: Sequence[str], features: pd.DataFrame) -> tuple[list[str], list[
 def _left_out(cases: Sequence[str], why: str) -> list[Finding]:
     if not cases:
         return []
-    return [Finding("features", "warning", f"{len(cases)} patients {why} and are left out: {', '.join(cases)}.")]
+    return [Finding("features", "warning", f"{counted(len(cases), 'patient')} {why}, left out: {', '.join(cases)}.")]
 
 
 def _near_names(of_table: Sequence[str], of_features: Sequence[str]) -> list[Finding]:

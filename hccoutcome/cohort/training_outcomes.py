@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sized
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -115,50 +115,39 @@ def _half(endpoint: str, time_column: str, event_column: str, lacks_time: bool) 
 def _response_facts(outcome: ResponseColumn, categories: tuple[str | None, ...]) -> Iterator[Finding]:
     known = [item for item in categories if item is not None]
     responders = sum(map(responds, known))
+    others = len(known) - responders
     subject = f"outcome {outcome}"
-    lost = len(categories) - len(known)
-    yield Finding(
-        subject,
-        "ok",
-        f"{counted(responders, 'responder')} among {counted(len(known), 'patient')}"
-        f"{f', not known of {lost} more' if lost else ''}.",
-    )
-    if min(responders, len(known) - responders) < FEW:
-        yield Finding(
-            subject,
-            "warning",
-            f"{counted(responders, 'responder')} and {counted(len(known) - responders, 'non-responder')} are too few to "
-            f"train on: {FEW} of each are the least.",
+    yield Finding(subject, "ok", f"{counted(responders, 'responder')} among {_among(known, categories)}.")
+    if min(responders, others) < FEW:
+        note = (
+            f"{counted(responders, 'responder')} and {counted(others, 'non-responder')}: too few to train on, {FEW} of"
         )
+        yield Finding(subject, "warning", f"{note} each are the least.")
 
 
 def _survival_facts(endpoint: str, outcome: NDArray[np.void]) -> Iterator[Finding]:
     known = outcome[~np.isnan(outcome["time"])]
-    events, lost = int(known["event"].sum()), len(outcome) - len(known)
+    events = int(known["event"].sum())
     subject = f"outcome {endpoint}"
     if len(known) == 0:
         yield Finding(subject, "warning", f"{ENDPOINTS[endpoint]} ({endpoint}) is known of no patient: fill it in.")
         return
-    median = float(np.median(known["time"]))
-    yield Finding(
-        subject,
-        "ok",
-        f"{counted(events, 'event')} among {counted(len(known), 'patient')}"
-        f"{f', not known of {lost} more' if lost else ''}; times from {known['time'].min():.3g} to {known['time'].max():.4g} months, median {median:.3g}.",
-    )
+    low, median, high = np.quantile(known["time"], (0.0, 0.5, 1.0))
+    times = f"times from {low:.3g} to {high:.4g} months, median {median:.3g}"
+    yield Finding(subject, "ok", f"{counted(events, 'event')} among {_among(known, outcome)}; {times}.")
     if events < FEW:
-        yield Finding(subject, "warning", f"{counted(events, 'event')}: too few to train on: {FEW} are the least.")
+        yield Finding(subject, "warning", f"{counted(events, 'event')}: too few to train on, {FEW} are the least.")
     if not _SHORT_MEDIAN <= median <= _LONG_MEDIAN:
-        yield Finding(
-            subject,
-            "warning",
-            f"The median time is {median:.3g} months, which is unusual: check the unit.",
-        )
+        yield Finding(subject, "warning", f"The median time is {median:.3g} months, which is unusual: check the unit.")
     zeros = int((known["time"] == 0).sum())
     if zeros:
-        yield Finding(
-            subject, "warning", f"{counted(zeros, 'patient')} with a time of 0: check whether the follow-up is known."
-        )
+        note = f"{counted(zeros, 'patient')} with a time of 0: check whether the follow-up is known."
+        yield Finding(subject, "warning", note)
+
+
+def _among(known: Sized, everyone: Sized) -> str:
+    lost = len(everyone) - len(known)
+    return counted(len(known), "patient") + (f", not known of {lost} more" if lost else "")
 
 
 def _impossible_orders(cases: tuple[str, ...], survival: Mapping[str, NDArray[np.void]]) -> list[Finding]:
