@@ -1,4 +1,4 @@
-"""A job: a folder with ``job.json`` that says everything a worker process needs to analyse one case.
+"""A job: a folder with ``job.json`` that says everything a worker process needs for one case.
 
 The window, the command line and a cluster all write the same job and start the same worker on it.
 """
@@ -10,16 +10,21 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
-from hccoutcome.case import CaseFiles
+from hccoutcome.case import CaseFiles, canonical_region
 from hccoutcome.errors import InputError, nearest
 from hccoutcome.files import write_json
+from hccoutcome.habitat.settings import HabitatSettings
 from hccoutcome.loading import case_from_json, case_to_json
 
 JOB_FILE = "job.json"
 WORKER_ARGUMENTS = ("-m", "hccoutcome.worker")
 """What a Python interpreter is given to become a worker, before the job folder or ``--serve``."""
+
+HabitatPreparation = Literal["none", "mri", "ct"]
+HabitatRegistration = Literal["rigid", "deformable"]
+_DAMAGED = (OSError, json.JSONDecodeError, KeyError, TypeError, AttributeError)
 
 
 def worker_environment() -> dict[str, str]:
@@ -64,8 +69,7 @@ class AnalyseJob:
 
     def save(self, folder: Path) -> Path:
         """Write ``job.json`` into ``folder`` (made where it is missing) and return the file."""
-        folder.mkdir(parents=True, exist_ok=True)
-        return write_json(folder / JOB_FILE, self.to_json())
+        return _save(self.to_json(), folder)
 
     def to_json(self) -> dict[str, Any]:
         """Return the job as plain JSON data with absolute paths."""
@@ -89,11 +93,8 @@ class AnalyseJob:
         Raises:
             InputError: there is none, or it is not one that this version understands.
         """
-        path = folder / JOB_FILE
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-            if data.pop("kind") != "analyse":
-                raise KeyError("kind")
+            data = _read(folder, "analyse")
             return cls(
                 case=case_from_json(data.pop("case"), folder),
                 packages=tuple(data.pop("packages")),
@@ -102,7 +103,104 @@ class AnalyseJob:
                 references={name: Path(file) for name, file in data.pop("references").items()},
                 **data,
             )
-        except (OSError, json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(
-                f"A job folder holds a {JOB_FILE} of this version, found {error!r} in '{folder}': write the job again."
-            ) from error
+        except _DAMAGED as error:
+            raise _unreadable(folder, error) from error
+
+
+@dataclass(frozen=True)
+class HabitatJob:
+    """The habitats of one region of one case.
+
+    Attributes:
+        case: where the case's files lie (absolute paths); every image takes part.
+        region: the region to divide.
+        settings: how habitats are found.
+        preparation: what is done to the images first; a package's own takes its place.
+        registration: how the other phases are brought to the reference phase, with a preparation.
+        package: folder of the habitat package to apply; None finds the habitats in this case alone.
+        out: folder for the files that ``hcc habitat`` writes; None writes none.
+    """
+
+    case: CaseFiles
+    region: str = "tumor"
+    settings: HabitatSettings = field(default_factory=HabitatSettings)
+    preparation: HabitatPreparation = "none"
+    registration: HabitatRegistration = "rigid"
+    package: Path | None = None
+    out: Path | None = None
+
+    def __post_init__(self) -> None:
+        canonical_region(self.region)
+        for name, known in (("preparation", HabitatPreparation), ("registration", HabitatRegistration)):
+            value, words = getattr(self, name), get_args(known)
+            if value not in words:
+                raise InputError(f"'{value}' is not a known {name} of the habitats; {nearest(str(value), words)}.")
+
+    def save(self, folder: Path) -> Path:
+        """Write ``job.json`` into ``folder`` (made where it is missing) and return the file."""
+        return _save(self.to_json(), folder)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the job as plain JSON data with absolute paths."""
+        return {
+            "kind": "habitat",
+            "case": case_to_json(self.case),
+            "region": self.region,
+            "settings": self.settings.to_dict(),
+            "preparation": self.preparation,
+            "registration": self.registration,
+            "package": None if self.package is None else str(self.package),
+            "out": None if self.out is None else str(self.out),
+        }
+
+    @classmethod
+    def load(cls, folder: Path) -> HabitatJob:
+        """Read the job in ``folder``.
+
+        Raises:
+            InputError: there is none, or it is not one that this version understands.
+        """
+        try:
+            data = _read(folder, "habitat")
+            package, out = data.pop("package"), data.pop("out")
+            return cls(
+                case=case_from_json(data.pop("case"), folder),
+                settings=HabitatSettings.from_dict(data.pop("settings")),
+                package=None if package is None else Path(package),
+                out=None if out is None else Path(out),
+                **data,
+            )
+        except _DAMAGED as error:
+            raise _unreadable(folder, error) from error
+
+
+def load_job(folder: Path) -> AnalyseJob | HabitatJob:
+    """Read the job in ``folder``, of whichever kind it is.
+
+    Raises:
+        InputError: there is none, or it is not one that this version understands.
+    """
+    try:
+        kind = json.loads((folder / JOB_FILE).read_text(encoding="utf-8"))["kind"]
+    except _DAMAGED as error:
+        raise _unreadable(folder, error) from error
+    return HabitatJob.load(folder) if kind == "habitat" else AnalyseJob.load(folder)
+
+
+def _save(data: Mapping[str, Any], folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return write_json(folder / JOB_FILE, data)
+
+
+def _read(folder: Path, kind: str) -> dict[str, Any]:
+    """Return what ``job.json`` holds besides its kind, which must be the one expected."""
+    data: dict[str, Any] = json.loads((folder / JOB_FILE).read_text(encoding="utf-8"))
+    if data.pop("kind") != kind:
+        raise KeyError("kind")
+    return data
+
+
+def _unreadable(folder: Path, error: Exception) -> InputError:
+    return InputError(
+        f"A job folder holds a {JOB_FILE} of this version, found {error!r} in '{folder}': write the job again."
+    )

@@ -27,7 +27,7 @@ from hccoutcome.case import Case
 from hccoutcome.errors import Cancelled, HCCError, InputError
 from hccoutcome.files import explained_write_errors, write_csv, write_json
 from hccoutcome.findings import Findings
-from hccoutcome.jobs import AnalyseJob
+from hccoutcome.jobs import AnalyseJob, HabitatJob, load_job
 from hccoutcome.loading import load_case
 from hccoutcome.package.reading import read_package
 from hccoutcome.progress import Progress, part, silent
@@ -36,6 +36,8 @@ RESULT_FILE = "result.json"
 FEATURES_FILE = "features.csv"
 SCENE_FILE = "scene.mrb"
 REPORT_FILE = "report.html"
+
+ANALYSIS_FILES = (RESULT_FILE, FEATURES_FILE, SCENE_FILE, REPORT_FILE)
 
 FAILED, WRONG_INPUT = 1, 2
 
@@ -68,9 +70,44 @@ def run_job(job: AnalyseJob, progress: Progress = silent) -> Findings:
             findings = replace(findings, provenance={**findings.provenance, "fingerprint": job.fingerprint})
         write_json(folder / RESULT_FILE, findings.to_json())
         progress(0.98, "putting the results in place")
-        _publish(folder, job.out)
+        _publish(folder, job.out, ANALYSIS_FILES)
     progress(1.0, "done")
     return findings
+
+
+def run_habitat_job(job: HabitatJob, folder: Path, progress: Progress = silent) -> Path:
+    """Find the habitats of one case, write them into the job's ``folder`` for whoever shows them, and publish files.
+
+    The files in ``job.out`` are those that ``hcc habitat`` writes, without the scene.
+
+    Returns:
+        The file that ``hccoutcome.habitat.result.load_result`` reads.
+
+    Raises:
+        InputError: case, settings and package do not fit together; the message says why.
+        EnvironmentNeeded: the files cannot be written, or a library is missing.
+        Cancelled: ``progress`` asked to stop; nothing is published.
+    """
+    from hccoutcome.habitat.model import model_to_apply
+    from hccoutcome.habitat.onecase import habitats_of_case
+    from hccoutcome.habitat.preparation import preparation_for
+    from hccoutcome.habitat.result import provenance_of, result_of, save_result
+    from hccoutcome.habitat.writing import FILES, write_habitats
+
+    model = None if job.package is None else model_to_apply(job.package, job.settings.method, job.settings.k)
+    case = load_case(job.case, part(progress, 0.0, 0.1))
+    wanted = job.preparation != "none" and model is None
+    preparation = preparation_for(job.preparation, tuple(case.images), job.registration) if wanted else None
+    found = habitats_of_case(case, job.region, job.settings, preparation, model, part(progress, 0.1, 0.95))
+    if job.out is not None:
+        progress(0.96, "writing the files")
+        with _staging(job.out) as staged:
+            write_habitats(found.habitats, staged, found.region, found.checks)
+            _publish(staged, job.out, FILES)
+    result = result_of(found.habitats, found.region, found.checks, provenance_of(found))
+    path = save_result(result, folder / "habitats")
+    progress(1.0, "done")
+    return path
 
 
 def _show(case: Case, findings: Findings, job: AnalyseJob, folder: Path, progress: Progress) -> None:
@@ -111,17 +148,19 @@ def _staging(out: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _publish(folder: Path, out: Path) -> None:
+def _publish(folder: Path, out: Path, files: Iterable[str]) -> None:
     """Put finished results in place: the whole folder at once where ``out`` is new, file by file where it is not.
 
-    Nothing of an older result stays beside the new one; other files in ``out`` are left alone.
+    Nothing of an older result, whose ``files`` (patterns) are known, stays beside the new one; other files in ``out``
+    are left alone.
     """
     folder.chmod(0o755)
     if not out.exists():
         folder.rename(out)
         return
-    for name in (RESULT_FILE, FEATURES_FILE, SCENE_FILE, REPORT_FILE):
-        (out / name).unlink(missing_ok=True)
+    for pattern in files:
+        for path in out.glob(pattern):
+            path.unlink()
     for path in sorted(folder.iterdir(), key=lambda path: path.name == RESULT_FILE):
         path.replace(out / path.name)
 
@@ -143,8 +182,7 @@ class _Reporter:
 def work(folder: Path, report: _Reporter) -> int:
     """Run the job in ``folder``, report what comes of it, and return the exit status (0, 1 or 2)."""
     try:
-        job = AnalyseJob.load(folder)
-        run_job(job, report.progress)
+        path = _run(folder, report.progress)
     except HCCError as error:
         status = WRONG_INPUT if isinstance(error, InputError) else FAILED
         report("error", message=str(error), status=status, cancelled=isinstance(error, Cancelled))
@@ -154,8 +192,17 @@ def work(folder: Path, report: _Reporter) -> int:
         message = f"The program failed ({type(error).__name__}: {error}): report it with the log."
         report("error", message=message, status=FAILED, cancelled=False)
         return FAILED
-    report("result", path=str(job.out / RESULT_FILE))
+    report("result", path=str(path))
     return 0
+
+
+def _run(folder: Path, progress: Progress) -> Path:
+    """Do the job in ``folder``, whichever kind it is, and return the file with its result."""
+    job = load_job(folder)
+    if isinstance(job, HabitatJob):
+        return run_habitat_job(job, folder, progress)
+    run_job(job, progress)
+    return job.out / RESULT_FILE
 
 
 def _lines_until_closed(stream: TextIO) -> Iterable[str]:

@@ -17,6 +17,11 @@ from hccoutcome.habitat.tables import CURVE_COLUMNS, check_rows, columns_of, cur
 SEGMENTATION_FILE, LABEL_FILE, HABITAT_FILE = "habitats.seg.nrrd", "habitats.nii.gz", "habitats.csv"
 FEATURE_FILE, CURVE_FILE, SUMMARY_FILE = "features.csv", "elbow.csv", "habitats.json"
 CHECK_FILE = "registration.csv"
+CHECK_IMAGES = "checkerboard_*.nii.gz"
+FILES = (
+    SEGMENTATION_FILE, LABEL_FILE, HABITAT_FILE, FEATURE_FILE, CURVE_FILE, SUMMARY_FILE, CHECK_FILE, CHECK_IMAGES,
+)  # fmt: skip
+"""All that ``write_habitats`` may write; the last is a pattern."""
 
 TERMINOLOGY = (
     "HCC Outcome~SCT^309825002^Spatial and Relational Concept~99HCCOUTCOME^HABITAT^Tumour habitat~^^"
