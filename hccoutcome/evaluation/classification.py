@@ -93,8 +93,9 @@ def choose_threshold(y: ArrayLike, scores: ArrayLike, rule: Rule = "youden", tar
     values = check_scores(scores, len(outcome))
     _check_rule(rule, target)
     distinct = np.unique(values)
-    # The lowest calls everybody positive; the others lie between neighbours.
-    candidates = np.concatenate([distinct[:1], distinct[:-1] + np.diff(distinct) / 2])
+    # The lowest calls everybody positive, the highest nobody; the others lie between neighbours.
+    nobody = np.nextafter(distinct[-1:], np.inf)
+    candidates = np.concatenate([distinct[:1], distinct[:-1] + np.diff(distinct) / 2, nobody])
     sensitivity = _share_reaching(values[outcome], candidates)
     specificity = 1 - _share_reaching(values[~outcome], candidates)
     if rule == "youden":
@@ -103,11 +104,6 @@ def choose_threshold(y: ArrayLike, scores: ArrayLike, rule: Rule = "youden", tar
         goodness = np.where(sensitivity >= float(target or 0) - 1e-12, specificity, -1)
     else:
         goodness = np.where(specificity >= float(target or 0) - 1e-12, sensitivity, -1)
-        if goodness.max() < 0:
-            raise InputError(
-                f"No threshold reaches a specificity of {target:g} on the training data, where the highest score "
-                f"belongs to a patient without the outcome; the most is {specificity.max():g}: ask for less."
-            )
     best = int(np.flatnonzero(goodness >= goodness.max() - 1e-12)[0])
     return Threshold(
         float(candidates[best]), rule, target, float(sensitivity[best]), float(specificity[best]), len(values)
@@ -154,8 +150,14 @@ def proportion(count: int, total: int, level: float = 0.95) -> Estimate | None:
     """Return a proportion with Wilson's interval, None where there is nothing to count."""
     if total == 0:
         return None
+    lower, upper = wilson(count, total, level)
+    return Estimate(count / total, lower, upper, level, WILSON)
+
+
+def wilson(count: int, total: int, level: float = 0.95) -> tuple[float, float]:
+    """Return the limits of Wilson's interval of a proportion."""
     lower, upper = proportion_confint(count, total, alpha=1 - level, method="wilson")
-    return Estimate(count / total, float(lower), float(upper), level, WILSON)
+    return float(lower), float(upper)
 
 
 def brier(y: ArrayLike, probabilities: ArrayLike, level: float = 0.95) -> Brier:
