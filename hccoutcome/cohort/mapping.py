@@ -15,6 +15,7 @@ from typing import Any
 from hccoutcome.clinical.endpoints import outcome_of
 from hccoutcome.clinical.entry import is_missing, variable_of
 from hccoutcome.cohort.finding import listed
+from hccoutcome.cohort.hounsfield import with_offset
 from hccoutcome.cohort.sheet import Sheet, read_sheet
 from hccoutcome.cohort.table import ID_COLUMN
 from hccoutcome.errors import InputError, nearest
@@ -54,6 +55,21 @@ class TableMapping:
 
 
 @dataclass(frozen=True)
+class Offset:
+    """Grey levels of some patients that are a constant away from Hounsfield units.
+
+    Attributes:
+        feature: source column whose value tells them: ``"original_firstorder_Median"``.
+        above: patients with a higher value have the offset.
+        add: what their grey levels lack.
+    """
+
+    feature: str
+    above: float
+    add: float
+
+
+@dataclass(frozen=True)
 class FeatureMapping:
     """How a table of features is translated.
 
@@ -64,6 +80,7 @@ class FeatureMapping:
         repeat: source column that names the repeat (reader, perturbation) where patients have several rows.
         use: the repeat whose features are learnt from.
         left_out: source columns that are not used.
+        offset: grey levels to put right, None where all are alike.
     """
 
     case: str
@@ -72,6 +89,7 @@ class FeatureMapping:
     repeat: str = ""
     use: str = ""
     left_out: tuple[str, ...] = ()
+    offset: Offset | None = None
 
 
 @dataclass(frozen=True)
@@ -157,11 +175,21 @@ def _features(data: Any, where: str) -> FeatureMapping:
         repeat=fields.text("repeat", ""),
         use=fields.text("use", ""),
         left_out=fields.texts("left_out"),
+        offset=_offset(fields.object("offset", None), f"{where}, offset"),
     )
     fields.done()
     if bool(mapping.repeat) != bool(mapping.use):
         raise InputError(f"{where}: 'repeat' and 'use' go together, found one: give both or none.")
     return mapping
+
+
+def _offset(data: Any, where: str) -> Offset | None:
+    if data is None:
+        return None
+    fields = Fields(data, where)
+    offset = Offset(fields.text("feature"), fields.number("above"), fields.number("add"))
+    fields.done()
+    return offset
 
 
 def translate_table(path: Path, mapping: TableMapping) -> tuple[list[str], list[Row]]:
@@ -221,9 +249,7 @@ def translate_features(path: Path, mapping: FeatureMapping) -> tuple[list[str], 
     names = [mapping.prefix + name for name in sources]
     for name in names:
         parse_feature_name(name)
-    rows = [
-        {ID_COLUMN: row[mapping.case], **{mapping.prefix + name: row[name] for name in sources}} for row in sheet.rows
-    ]
+    rows = [{ID_COLUMN: row[mapping.case], **_features_of(row, sources, mapping)} for row in sheet.rows]
     if not mapping.repeat:
         return names, rows, []
     repeats = [{**row, RATER_COLUMN: source[mapping.repeat]} for row, source in zip(rows, sheet.rows, strict=True)]
@@ -238,6 +264,17 @@ def translate_features(path: Path, mapping: FeatureMapping) -> tuple[list[str], 
             f"Rows with '{mapping.use}' in '{mapping.repeat}' were expected, found {found}: mend the mapping."
         )
     return names, chosen, repeats
+
+
+def _features_of(row: Mapping[str, str], sources: Sequence[str], mapping: FeatureMapping) -> Row:
+    """Return one row's features by their new names, in Hounsfield units where the mapping says what they lack."""
+    found = {mapping.prefix + name: row[name] for name in sources}
+    offset = mapping.offset
+    if offset is None or is_missing(row[offset.feature]) or float(row[offset.feature]) <= offset.above:
+        return found
+    prefix = f"{mapping.prefix}{offset.feature.rpartition('_')[0]}_"
+    levels = {name: float(cell) for name, cell in found.items() if name.startswith(prefix) and not is_missing(cell)}
+    return {**found, **{name: repr(value) for name, value in with_offset(levels, offset.add, prefix).items()}}
 
 
 def _account_for(sheet: Sheet, used: set[str], left_out: Sequence[str]) -> None:
