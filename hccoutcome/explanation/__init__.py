@@ -1,0 +1,1 @@
+"""What an output was made of: SHAP values of trained systems, figures of them, and the room that shap needs."""
