@@ -13,9 +13,15 @@ from hccoutcome.errors import InputError
 if TYPE_CHECKING:
     import SimpleITK as sitk
 
+    from hccoutcome.stability.inspection import Inspected, PerturbedCase
+    from hccoutcome.stability.perturbation import Perturbation
     from hccoutcome.stability.ratings import Ratings
     from hccoutcome.stability.study import PerturbationStudy
     from hccoutcome.stability.table import Gate, StabilityTable
+
+SCENE_FILE = "scene.mrb"
+SHOWN = 30
+"""Perturbed masks in the scene, where not asked for otherwise: as many as a study usually has."""
 
 
 def add(commands: Any) -> None:
@@ -26,16 +32,27 @@ def add(commands: Any) -> None:
 
 def _add_stability(commands: Any) -> None:
     parser = command(commands, "stability", _stability, "Measure the stability of features over raters or repeats.")
-    parser.add_argument("features", type=Path, nargs="+", metavar="FEATURES.csv", help="a row each subject and rater")
-    parser.add_argument("--subject", required=True, metavar="COLUMN", help="column that names the subject")
-    parser.add_argument("--rater", required=True, metavar="COLUMN", help="column that names the rater or repeat")
+    parser.add_argument(
+        "features",
+        type=Path,
+        nargs="+",
+        metavar="FEATURES.csv|FOLDER",
+        help="tables with a row each subject and rater, or a folder of 'hcc perturb' for each subject",
+    )
+    parser.add_argument("--subject", metavar="COLUMN", help="column that names the subject; not with folders")
+    parser.add_argument("--rater", metavar="COLUMN", help="column that names the rater or repeat; not with folders")
     parser.add_argument(
         "--ignore", action="append", default=[], metavar="COLUMN", help="no feature; * stands for any text"
     )
-    parser.add_argument("--icc", default="2,1", metavar="FORM", help="1,1  2,1  3,1  1,k  2,k or 3,k; default 2,1")
+    parser.add_argument(
+        "--icc",
+        metavar="FORM",
+        help="1,1  2,1  3,1  1,k  2,k or 3,k; default 2,1, for folders what their seeds ask for",
+    )
     add_gate(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.csv", help="table to write, a row a feature")
     parser.add_argument("--table", type=Path, metavar="FILE.json", help="also write the table that gates a model")
+    parser.add_argument("--scene", type=Path, metavar="FILE.mrb", help="also write the table as a scene for 3D Slicer")
 
 
 def _add_perturb(commands: Any) -> None:
@@ -52,7 +69,15 @@ def _add_perturb(commands: Any) -> None:
     parser.add_argument("--cv", type=float, default=0.15, metavar="FRACTION", help="stable below it; default 0.15")
     parser.add_argument("--engine", default="auto", choices=("auto", "fast", "pyradiomics"), help="radiomics engine")
     parser.add_argument("--workers", type=positive, help="perturbations at once; default: the processors")
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="tables and masks/")
+    parser.add_argument(
+        "--show",
+        type=int,
+        default=SHOWN,
+        metavar="N",
+        help=f"perturbed masks in the scene; default {SHOWN}, at most 100",
+    )
+    parser.add_argument("--no-scene", action="store_true", help="do not write the scene")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help=f"tables, masks/ and {SCENE_FILE}")
 
 
 def add_gate(parser: argparse.ArgumentParser) -> None:
@@ -74,35 +99,97 @@ def _stability(options: argparse.Namespace) -> int:
     from hccoutcome.files import explained_write_errors, sha256_of, write_csv
     from hccoutcome.stability.gate import stability_table
     from hccoutcome.stability.ratings import read_ratings
+    from hccoutcome.stability.studies import read_studies
     from hccoutcome.stability.table import COLUMNS, write_table
+    from hccoutcome.stability.writing import PERTURBATION, SUBJECT
 
     gate = _gate(options)
-    ratings = read_ratings(options.features, options.subject, options.rater, options.ignore)
-    sources = {path.name: sha256_of(path) for path in options.features}
-    table = stability_table(ratings, gate, options.icc, {"sources": sources})
+    _check_new(options.scene)
+    studies = read_studies(options.features) if _are_folders(options) else None
+    paths = studies.tables if studies else tuple(options.features)
+    subject, rater = (SUBJECT, PERTURBATION) if studies else (options.subject, options.rater)
+    ratings = read_ratings(paths, subject, rater, options.ignore)
+    provenance = {
+        **(studies.provenance if studies else {}),
+        "sources": {_source(path, bool(studies)): sha256_of(path) for path in paths},
+    }
+    table = stability_table(ratings, gate, options.icc or (studies.model if studies else "2,1"), provenance)
     for path in filter(None, (options.out, options.table)):
         with explained_write_errors(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
     write_csv(options.out, COLUMNS, table.rows())
     if options.table:
         write_table(options.table, table)
-    say(json.dumps(_summary(ratings, table, options.out)) if options.json else _report(ratings, table, options.out))
+    if options.scene:
+        _write_table_scene(table, options.scene)
+    if options.json:
+        say(json.dumps(_summary(ratings, table, options.out)))
+        return DONE
+    say(_report(ratings, table, options.out))
+    if studies:
+        say(f"ICC({studies.model}) fits these studies: {studies.why}.")
     return DONE
+
+
+def _are_folders(options: argparse.Namespace) -> bool:
+    """Say whether folders of ``hcc perturb`` were given, which name their columns themselves, or tables."""
+    folders = [path for path in options.features if path.is_dir()]
+    if folders and len(folders) < len(options.features):
+        raise InputError(
+            f"Either tables or folders of hcc perturb are joined, found {len(folders)} folders among "
+            f"{len(options.features)} paths: give one kind."
+        )
+    given = [name for name in ("subject", "rater") if getattr(options, name)]
+    if folders and given:
+        raise InputError(f"Folders of hcc perturb name their columns themselves, found --{given[0]}: leave it out.")
+    if not folders and len(given) < 2:
+        missing = next(name for name in ("subject", "rater") if name not in given)
+        raise InputError(
+            f"A table of features needs --subject COLUMN and --rater COLUMN, found no --{missing}: add it."
+        )
+    return bool(folders)
+
+
+def _source(path: Path, in_folder: bool) -> str:
+    return f"{path.parent.name}/{path.name}" if in_folder else path.name
+
+
+def _check_new(scene: Path | None) -> None:
+    """Refuse to write the scene of a table over another one, which may hold a patient's images."""
+    if scene is not None and scene.exists():
+        raise InputError(
+            f"The scene of a table is a new file, found '{scene.name}' there already: name another, or remove it first."
+        )
+
+
+def _write_table_scene(table: StabilityTable, path: Path) -> None:
+    from hccoutcome.scene.host import clear_scene
+    from hccoutcome.scene.stability import add_cohort_stability
+    from hccoutcome.scene.store import save_scene
+
+    clear_scene()
+    add_cohort_stability(table, f"Feature stability: {path.stem}")
+    save_scene(path)
 
 
 def _perturb(options: argparse.Namespace) -> int:
     from hccoutcome.case import check_case_id
+    from hccoutcome.progress import part
     from hccoutcome.radiomics.settings import load_settings
     from hccoutcome.stability.gate import variation_table
+    from hccoutcome.stability.inspection import PerturbedCase
     from hccoutcome.stability.perturbation import PerturbationSettings
     from hccoutcome.stability.ratings import renamed
     from hccoutcome.stability.study import perturb_case
     from hccoutcome.stability.table import Gate
-    from hccoutcome.stability.writing import mask_path, write_mask, write_study
+    from hccoutcome.stability.writing import write_study
 
+    if not 0 <= options.show <= 100:
+        raise InputError(f"A scene shows 0 to 100 perturbed masks, found {options.show}: correct --show.")
     subject, gate = check_case_id(options.subject or options.out.resolve().name), Gate(None, cv=options.cv)
     settings, radiomics = PerturbationSettings(options.chain), load_settings(options.settings)
     image, mask, prefix = _image_and_mask(options.image, options.mask)
+    kept = _Masks(options.out, image, 0 if options.no_scene else options.show)
     with Bar(options) as bar:
         study = perturb_case(
             image,
@@ -113,17 +200,59 @@ def _perturb(options: argparse.Namespace) -> int:
             options.seed,
             options.engine,
             options.workers,
-            lambda item, found: write_mask(mask_path(options.out, item), found, f"perturbation {item.index}"),
-            bar.progress,
+            kept.take,
+            part(bar.progress, 0.0, 1.0 if options.no_scene else 0.95),
         )
-    table = variation_table(renamed(study.ratings(subject), prefix), gate, study.provenance)
-    write_study(options.out, subject, study, table, prefix)
+        table = variation_table(renamed(study.ratings(subject), prefix), gate, study.provenance)
+        write_study(options.out, subject, study, table, prefix)
+        if not options.no_scene:
+            bar.progress(0.95, "Writes the scene")
+            phase, region = (*prefix.split("_"), "", "")[:2]
+            _write_scene(
+                PerturbedCase(subject, image, mask, kept.shown, study.rows(), table, phase, region), options.out
+            )
     say(
-        json.dumps(_perturb_summary(study, table, options.out))
+        json.dumps({**_perturb_summary(study, table, options.out), "shown": len(kept.shown)})
         if options.json
-        else _perturb_report(study, table, options)
+        else _perturb_report(study, table, options, len(kept.shown))
     )
     return DONE
+
+
+class _Masks:
+    """The perturbed masks of a study: each written to a file, the first ones kept for the scene.
+
+    Args:
+        folder: folder of the study.
+        image: the image on whose grid those of the scene lie.
+        most: how many to keep.
+    """
+
+    def __init__(self, folder: Path, image: sitk.Image, most: int) -> None:
+        from hccoutcome.imaging.geometry import Geometry
+
+        self.shown: list[Inspected] = []
+        self._folder, self._grid, self._most = folder, Geometry.from_image(image), most
+
+    def take(self, perturbation: Perturbation, mask: sitk.Image) -> None:
+        """Write one mask, and keep it where there is room."""
+        from hccoutcome.stability.inspection import inspected
+        from hccoutcome.stability.writing import mask_path, write_mask
+
+        write_mask(mask_path(self._folder, perturbation), mask, f"perturbation {perturbation.index}")
+        if perturbation.index <= self._most:
+            found = inspected(perturbation, mask, self._grid)
+            self.shown += [] if found is None else [found]
+
+
+def _write_scene(study: PerturbedCase, folder: Path) -> None:
+    from hccoutcome.scene.host import clear_scene
+    from hccoutcome.scene.stability import add_perturbations
+    from hccoutcome.scene.store import save_scene
+
+    clear_scene()
+    add_perturbations(study)
+    save_scene(folder / SCENE_FILE)
 
 
 def _image_and_mask(image: str, mask: str) -> tuple[sitk.Image, sitk.Image, str]:
@@ -166,7 +295,7 @@ def _perturb_summary(study: PerturbationStudy, table: StabilityTable, path: Path
     }
 
 
-def _perturb_report(study: PerturbationStudy, table: StabilityTable, options: argparse.Namespace) -> str:
+def _perturb_report(study: PerturbationStudy, table: StabilityTable, options: argparse.Namespace, shown: int) -> str:
     """Return the outcome of a perturbation study in words."""
     from hccoutcome.stability.gate import describe_gate
 
@@ -174,9 +303,11 @@ def _perturb_report(study: PerturbationStudy, table: StabilityTable, options: ar
         f"{len(table.stable)} of {len(table.features)} features vary by {describe_gate(table.gate)} over "
         f"{len(study.perturbations)} perturbations ({options.chain.upper()}, seed {options.seed}); "
         f"written to {options.out}",
-        "The ICC compares subjects: run this for each, then hcc stability */features.csv --subject subject "
-        "--rater perturbation --icc 1,1.",
+        "The ICC compares subjects: run this for each of at least two, then 'hcc stability FOLDER FOLDER ... --out "
+        "stability.csv'.",
     ]
+    if not options.no_scene:
+        lines.append(f"{SCENE_FILE} shows the outline and {shown} of {len(study.perturbations)} perturbed ones")
     if study.failures:
         index, reason = next(iter(study.failures.items()))
         lines.append(

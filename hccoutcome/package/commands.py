@@ -24,6 +24,7 @@ POSES_AS_SHIPPED = "has the name of a shipped package and another content: use i
 SETTINGS_UNKNOWN = (
     "takes the table at its word: its features must have been extracted with this package's preparation and settings."
 )
+PREPARATION_UNKNOWN = "takes the table at its word: its images must have been prepared as this package prepares them."
 
 
 def list_all(folders: Iterable[Path] = ()) -> list[dict[str, Any]]:
@@ -175,15 +176,32 @@ def attach_stability(
         InputError: one of them cannot be read, or the table measured no feature of the package.
     """
     package = read_package(name_or_path)
-    package = replace(package.with_stability(read_table(Path(table)), cohort), name=name or package.name)
+    measured = read_table(Path(table))
+    warnings = _extracted_otherwise(package, measured)
+    package = replace(package.with_stability(measured, cohort), name=name or package.name)
     written = read_package(write_package(package, target))
     status = [found.status for feature in written.requirements.features if (found := input_stability(written, feature))]
     return {
         **_identity(written),
         "path": str(target),
         "features": {word: status.count(word) for word in ("stable", "unstable", "not measured")},
-        "warnings": [SETTINGS_UNKNOWN, *([POSES_AS_SHIPPED] if poses_as_shipped(written) else [])],
+        "warnings": [*warnings, *([POSES_AS_SHIPPED] if poses_as_shipped(written) else [])],
     }
+
+
+def _extracted_otherwise(package: Package, table: StabilityTable) -> list[str]:
+    """Refuse a table of features of other settings, and return what cannot be told about how they were extracted."""
+    from hccoutcome.radiomics.settings import parse_settings
+
+    stated = table.provenance.get("settings_sha256", "")
+    if not stated:
+        return [SETTINGS_UNKNOWN]
+    if stated != parse_settings(package.parameters).sha256():
+        raise InputError(
+            f"The table was measured with other radiomics settings than those of '{package.name}': extract the repeats "
+            "with the package's parameters.yaml."
+        )
+    return [PREPARATION_UNKNOWN] if package.preparation else []
 
 
 def attached_text(answer: Mapping[str, Any]) -> str:

@@ -164,6 +164,7 @@ class StabilityTable:
             provenance={
                 "cohort": cohort or str(known.get("cohort", "")),
                 "hccoutcome": str(known.get("hccoutcome", "")),
+                "settings_sha256": str(known.get("settings_sha256", "")),
                 "sources": sorted(map(str, sources.values() if isinstance(sources, Mapping) else sources)),
             },
         )

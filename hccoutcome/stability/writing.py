@@ -14,6 +14,7 @@ from hccoutcome.stability.table import COLUMNS, StabilityTable, write_table
 
 SUBJECT, PERTURBATION = "subject", "perturbation"
 """Columns of the feature table that name the subject and the repeat."""
+FEATURE_FILE, STUDY_FILE = "features.csv", "study.json"
 _COLOUR = "0.90 0.55 0.20"
 
 
@@ -68,13 +69,13 @@ def write_study(folder: Path, subject: str, study: PerturbationStudy, table: Sta
         if item.index not in study.failures
     ]
     original = {SUBJECT: subject, PERTURBATION: 0, **_cells(names, list(study.original.values()))}
-    write_csv(folder / "features.csv", columns, rows)
+    write_csv(folder / FEATURE_FILE, columns, rows)
     write_csv(folder / "original.csv", columns, [original])
     done = study.rows()
     write_csv(folder / "perturbations.csv", list(done[0]), done)
     write_csv(folder / "stability.csv", COLUMNS, table.rows())
     write_table(folder / "stability.json", table)
-    write_json(folder / "study.json", dict(study.provenance))
+    write_json(folder / STUDY_FILE, dict(study.provenance))
 
 
 def _write_nrrd(image: sitk.Image, path: Path) -> None:

@@ -20,6 +20,7 @@ from hccoutcome.package.reading import read_package
 from hccoutcome.package.schema import seal
 from hccoutcome.package.stability import in_words, input_stability, summary
 from hccoutcome.package.writing import package_files, write_package
+from hccoutcome.radiomics.settings import parse_settings
 from hccoutcome.report.content import score
 from hccoutcome.report.html import render_report
 from hccoutcome.scene.tables import contribution_columns, result_columns
@@ -215,6 +216,20 @@ def test_the_command_attaches_a_table(tmp_path: Path, capsys: pytest.CaptureFixt
     shown = commands.as_text("show", [commands.show(out)])
     assert f"feature     {STEADY}, stable: ICC 1.00 (" in shown
     assert "stability   ICC(2,1), 3 subjects by 2 raters or repeats (three patients); stable with ICC >= 0.75" in shown
+
+
+def test_a_table_of_other_radiomics_settings_is_refused(tmp_path: Path) -> None:
+    own = parse_settings(read_package(RADSCORE).parameters).sha256()
+    for stated, out in ((own, "own"), ("cd" * 32, "other")):
+        table = measured(STEADY)
+        table = replace(table, provenance={**table.provenance, "settings_sha256": stated})
+        path = write_table(tmp_path / "stability.json", table)
+        if stated == own:
+            warnings = commands.attach_stability(RADSCORE, path, tmp_path / out)["warnings"]
+            assert not any("with this package's preparation and settings" in warning for warning in warnings)
+        else:
+            with pytest.raises(InputError, match="measured with other radiomics settings than those of 'radscore-tace"):
+                commands.attach_stability(RADSCORE, path, tmp_path / out)
 
 
 def test_a_package_under_its_old_name_is_told_apart(tmp_path: Path) -> None:

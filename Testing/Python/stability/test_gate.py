@@ -152,7 +152,8 @@ def test_a_table_to_share_names_no_subject_rater_or_file() -> None:
     private = {"sources": {"Doe_John.csv": "ab" * 32}, "host": "reading-room-3"}
     table = stability_table(ratings(), provenance=private).shareable(["steady", "other"], "three patients")
     assert [item.feature for item in table.features] == ["steady"]
-    assert table.provenance == {"cohort": "three patients", "hccoutcome": __version__, "sources": ["ab" * 32]}
+    expected = {"cohort": "three patients", "hccoutcome": __version__, "settings_sha256": "", "sources": ["ab" * 32]}
+    assert table.provenance == expected
     assert table.shareable(["steady"]) == table
 
 

@@ -220,7 +220,7 @@ def test_the_command_writes_tables_and_masks_that_extract_again(
 ) -> None:
     image, mask, parameters = map(str, files)
     out = tmp_path / "study"
-    options = ["--settings", parameters, "--n", "3", "--seed", "2", "--out", str(out)]
+    options = ["--settings", parameters, "--n", "3", "--seed", "2", "--no-scene", "--out", str(out)]
     assert main(["perturb", "--image", f"arterial={image}", "--mask", f"tumor={mask}", *options]) == 0
     assert "over 3 perturbations (RVC, seed 2)" in capsys.readouterr().out
     ratings = read_ratings([out / "features.csv"], "subject", "perturbation")
@@ -247,7 +247,7 @@ def test_plain_paths_leave_the_names_of_features_alone(
 ) -> None:
     image, mask, parameters = map(str, files)
     out = tmp_path / "study"
-    options = ["--settings", parameters, "--n", "2", "--subject", "p1", "--json", "--out", str(out)]
+    options = ["--settings", parameters, "--n", "2", "--subject", "p1", "--json", "--no-scene", "--out", str(out)]
     assert main(["perturb", "--image", image, "--mask", mask, *options]) == 0
     assert json.loads(capsys.readouterr().out)["perturbations"] == 2
     header = (out / "features.csv").read_text().splitlines()[0]
