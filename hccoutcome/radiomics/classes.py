@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,7 @@ from hccoutcome.radiomics.gldm import dependences, dependences_of_equal_neighbou
 from hccoutcome.radiomics.glrlm import glrlm_features, run_counts, run_weights
 from hccoutcome.radiomics.glszm import glszm_features, zones
 from hccoutcome.radiomics.kernels import mark_equal_neighbours
-from hccoutcome.radiomics.levelgrid import level_grid, unique_directions
+from hccoutcome.radiomics.levelgrid import level_grid, neighbour_steps, unique_directions
 from hccoutcome.radiomics.ngtdm import ngtdm_features, tone_differences
 from hccoutcome.radiomics.shape import shape_2d_features, shape_features
 
@@ -66,8 +67,10 @@ class TextureSettings:
         norm = self.weighting_norm
         if norm is not None and norm not in WEIGHTING_NORMS:
             raise InputError(f"weightingNorm '{norm}' is unknown: {nearest(norm, WEIGHTING_NORMS)}")
-        if not self.distances or min(self.distances) < 1:
-            raise InputError(f"distances must be whole numbers from 1 up, found {list(self.distances)}")
+        if not self.distances or not all(isinstance(step, Integral) and step >= 1 for step in self.distances):
+            raise InputError(
+                f"distances must be whole numbers from 1 up, found {list(self.distances)}: name one or more"
+            )
         if self.force_2d_dimension not in (0, 1, 2):
             raise InputError(f"force2Ddimension must be 0 (z), 1 (y) or 2 (x), found {self.force_2d_dimension}")
 
@@ -119,9 +122,10 @@ class TextureRegion:
     def __init__(self, levels: NDArray[np.integer], settings: TextureSettings = DEFAULTS) -> None:
         self.settings = settings
         plane = (settings.force_2d, settings.force_2d_dimension)
-        self.directions = unique_directions(settings.distances, *plane)
-        self.touching = unique_directions((1,), *plane)
         self.grid = level_grid(levels, max(settings.distances))
+        self.steps = neighbour_steps(settings.distances, *plane, self.grid.shape)
+        self.directions = self.steps[: len(self.steps) // 2]
+        self.touching = unique_directions((1,), *plane)
 
     @cached_property
     def equal_neighbours(self) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
@@ -142,7 +146,7 @@ class TextureRegion:
         if self.settings.gldm_a == 0 and self.settings.distances == (1,):
             counts = dependences_of_equal_neighbours(self.grid, *self.equal_neighbours)
         else:
-            counts = dependences(self.grid, self.directions, self.settings.gldm_a)
+            counts = dependences(self.grid, self.steps, self.settings.gldm_a)
         return gldm_features(counts, self.grid.levels)
 
     def glrlm(self) -> dict[str, float]:
@@ -157,5 +161,5 @@ class TextureRegion:
 
     def ngtdm(self) -> dict[str, float]:
         """Return the features of the neighbouring grey tone difference matrix."""
-        differences = tone_differences(self.grid, self.directions)
+        differences = tone_differences(self.grid, self.steps)
         return ngtdm_features(self.grid.counts, differences, self.grid.levels)

@@ -65,11 +65,12 @@ def glcm_features(
 
     Returns:
         Values by PyRadiomics' name. All are NaN where no voxel has a neighbour, but for MCC, which PyRadiomics sets to
-        1 wherever the region has a single level.
+        1 for a region of a single level if there are several directions to take the mean of.
     """
     p = _probabilities(counts, symmetrical, weights)
     if not len(p):
-        return {name: 1.0 if name == "MCC" and levels.size == 1 else np.nan for name in GLCM}
+        alone = levels.size == 1 and weights is None and len(counts) > 1
+        return {name: 1.0 if name == "MCC" and alone else np.nan for name in GLCM}
     values = _formulas(p, levels)
     values["MCC"] = maximal_correlation(p) if levels.size > 1 else np.ones(1)
     return {name: float(values[name].mean()) for name in GLCM}

@@ -38,11 +38,14 @@ def dependences_of_equal_neighbours(
     return table[1:]
 
 
-def dependences(grid: LevelGrid, directions: NDArray[np.int64], largest_difference: int) -> NDArray[np.int64]:
-    """Return voxels by level and number of neighbours whose level differs by no more than ``largest_difference``."""
-    table = np.zeros((grid.levels.size + 1, 2 * len(directions) + 1), np.int64)
+def dependences(grid: LevelGrid, steps: NDArray[np.int64], largest_difference: int) -> NDArray[np.int64]:
+    """Return voxels by level and number of neighbours whose level differs by no more than ``largest_difference``.
+
+    ``steps`` (z, y, x) lead to all neighbours, see ``neighbour_steps``.
+    """
+    table = np.zeros((grid.levels.size + 1, len(steps) + 1), np.int64)
     levels = np.concatenate([[0.0], grid.levels])
-    count_close(grid.codes, grid.rows, grid.flat_offsets(directions), levels, largest_difference, table)
+    count_close(grid.codes, grid.rows, grid.flat_offsets(steps), levels, largest_difference, table)
     return table[1:]
 
 

@@ -1,8 +1,9 @@
 """The loops over voxels: co-occurrences, equal neighbours, neighbour sums, runs and zones, compiled by numba.
 
 All take the flat padded grid of :class:`hccoutcome.radiomics.levelgrid.LevelGrid` (codes 0 outside, 1..n inside), the
-stretches of rows that hold the region, and flat steps to neighbours, one of each opposite pair. Loops over slices of
-a row are written so that the compiler turns them into vector instructions; random access is kept to the histograms.
+stretches of rows that hold the region, and flat steps to neighbours, one of each opposite pair unless stated. Loops
+over slices of a row are written so that the compiler turns them into vector instructions; random access is kept to the
+histograms.
 """
 
 from __future__ import annotations
@@ -65,16 +66,19 @@ def count_equal(codes, rows, ahead, behind, bits_set, table):
 
 @compiled
 def count_close(codes, rows, offsets, levels, largest_difference, table):
-    """Add each voxel to ``table`` (n + 1, dependences), by its level and its number of neighbours of a close level."""
+    """Add each voxel to ``table`` (n + 1, dependences), by its level and its number of neighbours of a close level.
+
+    ``offsets`` are the flat steps to all neighbours, both of each opposite pair.
+    """
     for r in range(rows.shape[0]):
         for p in range(rows[r, 0], rows[r, 1]):
             code = codes[p]
             if code:
                 close = 0
                 for a in range(offsets.size):
-                    for other in (codes[p + offsets[a]], codes[p - offsets[a]]):
-                        if other and abs(levels[other] - levels[code]) <= largest_difference:
-                            close += 1
+                    other = codes[p + offsets[a]]
+                    if other and abs(levels[other] - levels[code]) <= largest_difference:
+                        close += 1
                 table[code, close] += 1
 
 
@@ -82,7 +86,8 @@ def count_close(codes, rows, offsets, levels, largest_difference, table):
 def sum_differences(codes, rows, offsets, packed, levels, differences):
     """Add |level - mean level of the neighbours| of each voxel to ``differences`` (n + 1,); lone voxels add nothing.
 
-    ``packed`` is int64: a voxel's level in the low bits and one neighbour from bit ``COUNT_SHIFT`` up.
+    ``offsets`` are the flat steps to all neighbours, an even number, of which two are taken at a time. ``packed`` is
+    int64: a voxel's level in the low bits and one neighbour from bit ``COUNT_SHIFT`` up.
     """
     buffer = np.empty((rows[:, 1] - rows[:, 0]).max(), np.int64)
     for r in range(rows.shape[0]):
@@ -90,12 +95,13 @@ def sum_differences(codes, rows, offsets, packed, levels, differences):
         hi = rows[r, 1]
         total = buffer[: hi - lo]
         total[:] = 0
-        for a in range(offsets.size):
-            step = offsets[a]
-            before = packed[lo - step : hi - step]
-            after = packed[lo + step : hi + step]
+        for a in range(offsets.size // 2):
+            one = offsets[a]
+            other = offsets[offsets.size - 1 - a]
+            these = packed[lo + one : hi + one]
+            those = packed[lo + other : hi + other]
             for k in range(hi - lo):
-                total[k] += before[k] + after[k]
+                total[k] += these[k] + those[k]
         for k in range(hi - lo):
             code = codes[lo + k]
             neighbours = total[k] >> COUNT_SHIFT

@@ -24,6 +24,7 @@ class LevelGrid:
         codes: Flat padded grid, uint16: 0 outside the region, else 1 + the place of the voxel's level in ``levels``.
         rows: Flat start and stop of the stretch of each row that holds the region, shape (rows, 2).
         strides: Flat step along z, y and x.
+        shape: Sides of the region's box, without the padding.
         levels: The grey levels that occur, ascending, float64, shape (n,).
         counts: Voxels of each of these levels, shape (n,).
     """
@@ -31,6 +32,7 @@ class LevelGrid:
     codes: NDArray[np.uint16]
     rows: NDArray[np.int64]
     strides: tuple[int, int, int]
+    shape: tuple[int, ...]
     levels: NDArray[np.float64]
     counts: NDArray[np.int64]
 
@@ -63,6 +65,7 @@ def level_grid(levels: NDArray[np.integer], padding: int) -> LevelGrid:
         codes=padded.ravel(),
         rows=_occupied_rows(padded),
         strides=(padded.shape[1] * padded.shape[2], padded.shape[2], 1),
+        shape=inner.shape,
         levels=present.astype(np.float64),
         counts=totals[present],
     )
@@ -90,20 +93,46 @@ def _occupied_rows(padded: NDArray[np.uint16]) -> NDArray[np.int64]:
 
 
 def unique_directions(
-    distances: tuple[int, ...], force_2d: bool = False, force_2d_dimension: int = 0
+    distances: tuple[int, ...],
+    force_2d: bool = False,
+    force_2d_dimension: int = 0,
+    shape: tuple[int, ...] | None = None,
 ) -> NDArray[np.int64]:
     """Return one of each pair of opposite steps (z, y, x) to the neighbours at the distances, shape (d, 3).
 
-    The distance is the infinity norm: distance 1 gives the 13 directions of 26 neighbours, in PyRadiomics' order.
-    Steps out of the plane are left out where ``force_2d`` asks for it.
+    Distance 1 gives the 13 directions of 26 neighbours. The arguments are those of :func:`neighbour_steps`.
+    """
+    steps = neighbour_steps(distances, force_2d, force_2d_dimension, shape)
+    return steps[: len(steps) // 2]
+
+
+def neighbour_steps(
+    distances: tuple[int, ...],
+    force_2d: bool = False,
+    force_2d_dimension: int = 0,
+    shape: tuple[int, ...] | None = None,
+) -> NDArray[np.int64]:
+    """Return the steps (z, y, x) to all neighbours at the distances in PyRadiomics' order, shape (2 d, 3).
+
+    The second half holds the opposites of the first, but where a distance stands more than once: then PyRadiomics takes
+    as many steps as all distances together have, and goes through the list of different steps as often as it takes.
+
+    Args:
+        distances: In the infinity norm: distance 1 gives the 26 neighbours of a voxel.
+        force_2d: Whether steps out of a plane are left out.
+        force_2d_dimension: The axis perpendicular to that plane.
+        shape: Sides of the region's box; steps that are longer, and so find no neighbour, are left out.
     """
     reach = max(distances)
     steps = np.stack(np.meshgrid(*[np.arange(reach, -reach - 1, -1)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
     kept = np.isin(np.abs(steps).max(axis=1), distances)
     if force_2d:
         kept &= steps[:, force_2d_dimension] == 0
-    steps = steps[kept]
-    return np.ascontiguousarray(steps[: len(steps) // 2]).astype(np.int64)
+    if shape is not None:
+        kept &= (np.abs(steps) < np.array(shape)).all(axis=1)
+    steps = steps[kept].astype(np.int64)
+    count = sum(int((np.abs(steps).max(axis=1) == distance).sum()) for distance in distances)
+    return np.resize(steps, (count, 3))
 
 
 def direction_lengths(

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hccoutcome.radiomics.classes import TextureSettings
-from hccoutcome.radiomics.levelgrid import unique_directions
+from hccoutcome.radiomics.levelgrid import neighbour_steps, unique_directions
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,8 @@ class Neighbourhood:
         inner: Flat place in the block of each voxel of the box, in the order of a scan.
         reach: Offset (z, y, x) of each voxel of the box from its centre, shape (voxels, 3).
         block_size: Number of voxels of the block.
-        offsets: Flat step in the block of each direction for GLCM, GLDM and NGTDM.
+        offsets: Flat step in the block of each direction for GLCM.
+        around: Flat step in the block to each neighbour for GLDM and NGTDM.
         touching: The same for GLRLM and GLSZM, whose neighbours touch.
         lines: For each touching direction the straight line that each voxel of the box lies on.
         directions: Steps (z, y, x) behind ``offsets``.
@@ -34,16 +35,21 @@ class Neighbourhood:
     reach: NDArray[np.int64]
     block_size: int
     offsets: NDArray[np.int64]
+    around: NDArray[np.int64]
     touching: NDArray[np.int64]
     lines: NDArray[np.int64]
     directions: NDArray[np.int64]
     touching_directions: NDArray[np.int64]
 
 
-def neighbourhood(radius: int, settings: TextureSettings) -> Neighbourhood:
-    """Return the geometry of a box of ``2 radius + 1`` voxels a side, flat where the settings force a plane."""
+def neighbourhood(radius: int, settings: TextureSettings, shape: tuple[int, ...] | None = None) -> Neighbourhood:
+    """Return the geometry of a box of ``2 radius + 1`` voxels a side, flat where the settings force a plane.
+
+    ``shape`` is that of the image that shows all boxes, see ``neighbour_steps``.
+    """
     plane = (settings.force_2d, settings.force_2d_dimension)
-    directions = unique_directions(settings.distances, *plane)
+    around = neighbour_steps(settings.distances, *plane, shape)
+    directions = around[: len(around) // 2]
     touching = unique_directions((1,), *plane)
     border = max(settings.distances)
     extent = [radius] * 3
@@ -58,6 +64,7 @@ def neighbourhood(radius: int, settings: TextureSettings) -> Neighbourhood:
         reach=reach,
         block_size=int(sides.prod()),
         offsets=directions @ strides,
+        around=around @ strides,
         touching=touching @ strides,
         lines=np.stack([_lines(reach, step) for step in touching]),
         directions=directions,

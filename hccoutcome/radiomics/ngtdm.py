@@ -16,12 +16,15 @@ from hccoutcome.radiomics.levelgrid import LevelGrid
 COARSENESS_OF_A_FLAT_REGION = 1e6
 
 
-def tone_differences(grid: LevelGrid, directions: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the sum of |level - mean of its neighbours| over the voxels of each level, shape (n,)."""
+def tone_differences(grid: LevelGrid, steps: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the sum of |level - mean of its neighbours| over the voxels of each level, shape (n,).
+
+    ``steps`` (z, y, x) lead to all neighbours, see ``neighbour_steps``.
+    """
     packed_level = np.concatenate([[0], grid.levels.astype(np.int64) + (1 << COUNT_SHIFT)])
     levels = np.concatenate([[0.0], grid.levels])
     differences = np.zeros(levels.size)
-    offsets = grid.flat_offsets(directions)
+    offsets = grid.flat_offsets(steps)
     sum_differences(grid.codes, grid.rows, offsets, np.take(packed_level, grid.codes), levels, differences)
     return differences[1:]
 

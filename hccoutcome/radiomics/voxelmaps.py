@@ -209,7 +209,6 @@ class _Scene:
 
     def __init__(self, image: NDArray[np.generic], mask: NDArray[np.bool_], settings: MapSettings) -> None:
         self.settings = settings
-        self.box: Neighbourhood = neighbourhood(settings.radius, settings.texture)
         places = np.nonzero(mask)
         radius = settings.radius
         crop = tuple(
@@ -217,6 +216,7 @@ class _Scene:
             for p, side in zip(places, mask.shape, strict=True)
         )
         image, mask = image[crop], mask[crop]
+        self.box: Neighbourhood = neighbourhood(radius, settings.texture, image.shape)
         within = mask if settings.masked else np.ones_like(mask)
         levels = bin_image(image, within, settings.bin_width, settings.bin_count)
         present, codes = np.unique(levels[within], return_inverse=True)
@@ -265,7 +265,7 @@ class _Scene:
     def _gldm(self, _: bool) -> Callable[[NDArray[np.int64], NDArray[np.float64]], None]:
         box, a = self.box, self.settings.texture.gldm_a
         return lambda centres, out: gldm_of_boxes(
-            self.codes, centres, self.reach, box.inner, box.block_size, box.offsets, self.levels, a, out
+            self.codes, centres, self.reach, box.inner, box.block_size, box.around, self.levels, a, out
         )
 
     def _glrlm(self, _: bool) -> Callable[[NDArray[np.int64], NDArray[np.float64]], None]:
@@ -286,5 +286,5 @@ class _Scene:
     def _ngtdm(self, _: bool) -> Callable[[NDArray[np.int64], NDArray[np.float64]], None]:
         box, coarsest = self.box, COARSENESS_OF_A_FLAT_REGION
         return lambda centres, out: ngtdm_of_boxes(
-            self.codes, centres, self.reach, box.inner, box.block_size, box.offsets, self.levels, coarsest, out
+            self.codes, centres, self.reach, box.inner, box.block_size, box.around, self.levels, coarsest, out
         )

@@ -42,10 +42,10 @@ def _fill(block, codes, centre, reach, inner):
 
 
 @compiled
-def gldm_of_boxes(codes, centres, reach, inner, block_size, offsets, levels, largest_difference, out):
+def gldm_of_boxes(codes, centres, reach, inner, block_size, around, levels, largest_difference, out):
     """Write the statistics of the dependences in the box around each centre to ``out`` (16, centres)."""
     block = np.zeros(block_size, np.int64)
-    table = np.zeros((levels.size, 2 * offsets.size + 2))
+    table = np.zeros((levels.size, around.size + 2))
     for c in range(centres.size):
         low, high = _fill(block, codes, centres[c], reach, inner)
         widest = 0
@@ -53,12 +53,12 @@ def gldm_of_boxes(codes, centres, reach, inner, block_size, offsets, levels, lar
             p = inner[k]
             if block[p]:
                 size = 1
-                for a in range(offsets.size):
-                    for other in (block[p + offsets[a]], block[p - offsets[a]]):
-                        if other == block[p] or (
-                            largest_difference and other and abs(levels[other] - levels[block[p]]) <= largest_difference
-                        ):
-                            size += 1
+                for a in range(around.size):
+                    other = block[p + around[a]]
+                    if other == block[p] or (
+                        largest_difference and other and abs(levels[other] - levels[block[p]]) <= largest_difference
+                    ):
+                        size += 1
                 table[block[p], size] += 1
                 widest = max(widest, size)
         out[:, c] = 0.0
@@ -189,7 +189,7 @@ def _add_emphasis(table, levels, out):
 
 
 @compiled
-def ngtdm_of_boxes(codes, centres, reach, inner, block_size, offsets, levels, flat_coarseness, out):
+def ngtdm_of_boxes(codes, centres, reach, inner, block_size, around, levels, flat_coarseness, out):
     """Write Busyness, Coarseness, Complexity, Contrast and Strength of each box to ``out`` (5, centres)."""
     block = np.zeros(block_size, np.int64)
     count = np.zeros(levels.size)
@@ -202,10 +202,10 @@ def ngtdm_of_boxes(codes, centres, reach, inner, block_size, offsets, levels, fl
             p = inner[k]
             if block[p]:
                 total, neighbours = 0.0, 0
-                for a in range(offsets.size):
-                    for other in (block[p + offsets[a]], block[p - offsets[a]]):
-                        total += levels[other]
-                        neighbours += other > 0
+                for a in range(around.size):
+                    other = block[p + around[a]]
+                    total += levels[other]
+                    neighbours += other > 0
                 count[block[p]] += 1
                 if neighbours:
                     difference[block[p]] += abs(levels[block[p]] - total / neighbours)

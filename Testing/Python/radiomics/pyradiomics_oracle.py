@@ -80,6 +80,42 @@ def assert_same_features(
     assert not wrong, f"(ours, PyRadiomics'): {wrong}"
 
 
+def glcm_by_definition(extractor: Any) -> dict[str, NDArray[np.float64]]:
+    """Return Imc2, MCC and Correlation of PyRadiomics' own matrices where rounding decides about its values.
+
+    They are means over the directions that hold pairs. Where the two levels of a pair are independent, Imc2 and MCC of
+    the direction are 0, for PyRadiomics 0, 1e-8, or NaN, which leaves the direction out of the mean. Where one of the
+    two levels never varies Correlation is 1, for PyRadiomics 1 or 0. All else is PyRadiomics' formula.
+
+    Args:
+        extractor: Its object for the class, executed, without weights.
+
+    Returns:
+        Values by name, shape (voxels,), one voxel for a whole region; NaN without any pair.
+    """
+    p = np.nan_to_num(extractor.P_glcm.transpose(0, 3, 1, 2))
+    levels = extractor.coefficients["grayLevels"].astype(float)
+    rows, columns = p.sum(axis=3), p.sum(axis=2)
+    product = rows[..., :, None] * columns[..., None, :]
+    scaled = np.divide(p, np.sqrt(product), where=product > 0, out=np.zeros_like(p))
+    second = np.linalg.svd(scaled, compute_uv=False)[..., 1] if levels.size > 1 else np.ones(p.shape[:2])
+    independent = (second < 1e-6) | (levels.size == 1)
+    eps = np.spacing(1)
+    shared = (p * np.log2(p + eps) - product * np.log2(product + eps)).sum(axis=(2, 3))
+    away = [levels - (margin @ levels)[..., None] for margin in (rows, columns)]
+    spread = [(margin * gap**2).sum(axis=2) for margin, gap in zip((rows, columns), away, strict=True)]
+    varies = np.minimum(*spread) > 1e-14
+    covariance = np.einsum("vaij,vai,vaj->va", p, *away)
+    each = {
+        "Imc2": np.sqrt(np.where(independent, 0.0, -np.expm1(-2 * np.where(independent, 0.0, shared)))),
+        "MCC": np.where(independent & (levels.size > 1), 0.0, second),
+        "Correlation": np.where(varies, covariance / (np.sqrt(np.where(varies, spread[0] * spread[1], 1)) + eps), 1.0),
+    }
+    held = p.sum(axis=(2, 3)) > 0
+    count = np.where(held.any(axis=1), held.sum(axis=1), np.nan)
+    return {name: np.where(held, values, 0.0).sum(axis=1) / count for name, values in each.items()}
+
+
 def crop(image: NDArray[np.generic], mask: NDArray[np.bool_], spacing: tuple[float, float, float]) -> Region:
     places = np.argwhere(mask)
     box = tuple(slice(low, high + 1) for low, high in zip(places.min(axis=0), places.max(axis=0), strict=True))
@@ -119,7 +155,7 @@ def texture_settings(draw: st.DrawFn, region: Region) -> tuple[TextureSettings, 
     """Settings for the region, for the engine and for PyRadiomics; both look beyond a single voxel."""
     ours = TextureSettings(
         spacing_zyx=region.spacing,
-        distances=draw(st.sampled_from(((1,), (1,), (2,), (1, 2), (1, 3)))),
+        distances=draw(st.sampled_from(((1,), (1,), (2,), (1, 2), (1, 3), (1, 1), (2, 2), (1, 2, 1)))),
         weighting_norm=draw(st.sampled_from((None, *WEIGHTING_NORMS))),
         symmetrical_glcm=draw(st.booleans()),
         gldm_a=draw(st.integers(0, 2)),

@@ -28,7 +28,7 @@ def test_every_feature_equals_pyradiomics(data: st.DataObject, bin_width: float)
 def test_dependences_of_the_example_in_pyradiomics_manual() -> None:
     region = TextureRegion(MANUAL)
     expected = [[0, 1, 2, 1], [1, 2, 3, 0], [1, 4, 4, 0], [1, 2, 0, 0], [3, 0, 0, 0]]
-    counts = dependences(region.grid, region.directions, 0)
+    counts = dependences(region.grid, region.steps, 0)
     assert counts[:, :4].tolist() == expected
     assert not counts[:, 4:].any()
 
@@ -36,7 +36,7 @@ def test_dependences_of_the_example_in_pyradiomics_manual() -> None:
 def test_both_ways_to_count_equal_neighbours_agree() -> None:
     levels = np.random.default_rng(1).integers(0, 4, (7, 8, 9))
     region = TextureRegion(levels)
-    slow = dependences(region.grid, region.directions, 0)
+    slow = dependences(region.grid, region.steps, 0)
     assert (dependences_of_equal_neighbours(region.grid, *region.equal_neighbours) == slow).all()
 
 

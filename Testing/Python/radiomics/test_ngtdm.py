@@ -29,7 +29,7 @@ def test_every_feature_equals_pyradiomics(data: st.DataObject, bin_width: float)
 def test_differences_of_the_example_in_pyradiomics_manual() -> None:
     region = TextureRegion(MANUAL)
     assert region.grid.counts.tolist() == [6, 2, 4, 4]
-    differences = tone_differences(region.grid, region.directions)
+    differences = tone_differences(region.grid, region.steps)
     assert differences == pytest.approx([13.35, 2.0, 0.6 + 0.6 + 0.5 + 4 / 3, 10.075])
 
 
