@@ -68,11 +68,11 @@ def _flag(value: Any) -> bool:
     return value
 
 
-def _many(check: Check, sizes: tuple[int, ...] = (), wanted: str = "a list of numbers") -> Check:
-    """Return a check for a list of which each item passes ``check``, with an allowed number of items."""
+def _many(check: Check, sizes: tuple[int, ...] = (), wanted: str = "a list of numbers", fewest: int = 0) -> Check:
+    """Return a check for a list of which each item passes ``check``, with an allowed or least number of items."""
 
     def check_all(values: Any) -> tuple[Any, ...]:
-        if not isinstance(values, list | tuple) or (sizes and len(values) not in sizes):
+        if not isinstance(values, list | tuple) or len(values) < fewest or (sizes and len(values) not in sizes):
             raise ValueError(wanted)
         try:
             return tuple(check(value) for value in values)
@@ -149,7 +149,9 @@ class Parameters:
     resegment_mode: str = _key("resegmentMode", "absolute", _choice("absolute", "relative", "sigma"))
     resegment_shape: bool = _key("resegmentShape", False, _flag)
     # Matrices
-    distances: tuple[int, ...] = _key("distances", (1,), _many(_number(int, above=0)))  # voxels
+    distances: tuple[int, ...] = _key(
+        "distances", (1,), _many(_number(int, above=0), wanted="a list of one distance or more", fewest=1)
+    )  # voxels; one that stands twice counts as in PyRadiomics, see ``neighbour_steps``
     force_2d: bool = _key("force2D", False, _flag)
     force_2d_dimension: int = _key("force2Ddimension", 0, _number(int, 0, high=2))  # array axis z, y, x
     voxel_array_shift: int = _key("voxelArrayShift", 0, _number(int))
@@ -175,6 +177,17 @@ class Parameters:
     masked_kernel: bool = _key("maskedKernel", True, _flag)
     init_value: float = _key("initValue", 0, _number(float))
     voxel_batch: int = _key("voxelBatch", -1, _number(int, above=0))
+
+    def __post_init__(self) -> None:
+        """Check what was not left at its default, as for a parameter file.
+
+        Raises:
+            InputError: a value of a wrong type or out of its range.
+        """
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if value is not item.default:
+                object.__setattr__(self, item.name, _checked(item.metadata["key"], value, "Parameters"))
 
     def to_dict(self) -> dict[str, Any]:
         """Return every value under PyRadiomics' own key."""
@@ -204,6 +217,8 @@ def parse(section: Mapping[str, Any] | None, where: str, known: tuple[str, ...] 
         return {}
     if not isinstance(section, Mapping):
         raise InputError(f"The section '{where}' holds keys and values, found {section!r}: write it as 'key: value'.")
+    if section.get("binWidth", 0) is None and section.get("binCount") is not None:  # the count goes before the width
+        section = {key: value for key, value in section.items() if key != "binWidth"}
     return {FIELDS[_known(key, where, known)].name: _checked(key, value, where) for key, value in section.items()}
 
 

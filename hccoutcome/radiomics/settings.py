@@ -21,6 +21,9 @@ from hccoutcome.radiomics.features import FEATURES, RETIRED
 from hccoutcome.radiomics.parameters import FIELDS, VOXEL_KEYS, Parameters, parse
 from hccoutcome.resources import resource
 
+MERGE = "tag:yaml.org,2002:merge"
+MOST_KEYS = 1000
+"""Of one mapping; PyRadiomics knows fewer than 50."""
 SECTIONS = ("imageType", "featureClass", "setting", "voxelSetting")
 IMAGE_TYPES = (
     "Exponential",
@@ -151,8 +154,8 @@ def parse_settings(text: str, name: str = "parameters.yaml") -> RadiomicsSetting
         InputError: it is not YAML or JSON, or something in it is wrong.
     """
     try:
-        # The loader is a SafeLoader.
-        raw = json.loads(text) if name.lower().endswith(".json") else yaml.load(text, Loader=_Yaml12Loader)  # noqa: S506
+        # The loaders are SafeLoaders.
+        raw = json.loads(text) if name.lower().endswith(".json") else yaml.load(text, Loader=_loader(text))  # noqa: S506
     except RecursionError:
         raise InputError(f"{name} is nested far deeper than any such file needs: do not use it.") from None
     except (yaml.YAMLError, json.JSONDecodeError) as error:
@@ -170,35 +173,73 @@ def _read(path: Path) -> str:
         raise InputError(f"The parameter file '{path.name}' is not UTF-8 text: save it so.") from error
 
 
-class _Yaml12Loader(yaml.SafeLoader):
-    """PyRadiomics reads YAML 1.2, where ``1e-3`` is a number, ``on`` a word and a key stands only once."""
+class _StrictLoader(yaml.SafeLoader):
+    """As PyRadiomics reads YAML: a key stands only once, and ``<<`` takes over the keys of another mapping."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=deep) for key, _ in node.value]
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._flat: set[yaml.MappingNode] = set()
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        if node in self._flat:
+            return
+        self._flat.add(node)
+        self._check_keys(node)
+        super().flatten_mapping(node)
+        self._check_size(node)  # what is taken over of what is taken over may grow without end
+
+    def _check_keys(self, node: yaml.MappingNode) -> None:
+        self._check_size(node)
+        keys = ["<<" if key.tag == MERGE else self.construct_object(key, deep=True) for key, _ in node.value]
         for key in keys:
             if keys.count(key) > 1:
                 raise yaml.constructor.ConstructorError(None, None, f"the key '{key}' stands twice", node.start_mark)
-        return super().construct_mapping(node, deep)
+
+    def _check_size(self, node: yaml.MappingNode) -> None:
+        if len(node.value) > MOST_KEYS:
+            raise yaml.constructor.ConstructorError(None, None, f"more than {MOST_KEYS} keys", node.start_mark)
+
+
+class _Yaml11Loader(_StrictLoader):
+    """Version 1.1, for a file that says ``%YAML 1.1``: ``on`` is true, and ``010`` is eight."""
+
+    bool_values = _StrictLoader.bool_values | {"y": True, "n": False}
+
+
+_Yaml11Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^[yYnN]$"), list("yYnN"))
+
+
+class _Yaml12Loader(_StrictLoader):
+    """Version 1.2, which PyRadiomics takes otherwise: ``1e-3`` is a number, ``on`` a word, and ``010`` ten."""
+
+
+def _loader(text: str) -> type[_StrictLoader]:
+    """Return the loader for the version that the text states, if it states one."""
+    stated = re.search(r"^%YAML[ \t]+(\S+)", text, re.MULTILINE)
+    version = stated[1] if stated else "1.2"
+    if version not in ("1.1", "1.2"):
+        raise InputError(f"A parameter file is in YAML 1.1 or 1.2, found %YAML {version}: state the version it is in.")
+    return _Yaml11Loader if version == "1.1" else _Yaml12Loader
 
 
 def _construct_int(loader: _Yaml12Loader, node: yaml.ScalarNode) -> int:
     text = loader.construct_scalar(node).replace("_", "")
-    return int(text, 0) if text.lstrip("+-")[:2] in ("0o", "0x") else int(text, 10)
+    return int(text, 0) if text.lstrip("+-")[:2] in ("0o", "0x", "0b") else int(text, 10)
 
 
 _Yaml12Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
 _SCALARS = {
     "bool": (r"true|True|TRUE|false|False|FALSE", "tTfF"),
-    "int": (r"[-+]?[0-9][0-9_]*|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
+    "int": (r"[-+]?[0-9][0-9_]*|0o[0-7]+|0x[0-9a-fA-F]+|0b[01]+", "-+0123456789"),
     "float": (
         r"[-+]?(\.[0-9_]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
         "-+.0123456789",
     ),
     "null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    "merge": (r"<<", "<"),
 }
 _Yaml12Loader.yaml_implicit_resolvers = {}
-for _tag in ("bool", "int", "float", "null"):
-    _pattern, _first = _SCALARS[_tag]
+for _tag, (_pattern, _first) in _SCALARS.items():
     _Yaml12Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^({_pattern})$"), list(_first))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from hccoutcome.errors import InputError
 from hccoutcome.radiomics import pyradiomics
 from hccoutcome.radiomics.imagetypes import image_names
-from hccoutcome.radiomics.parameters import FIELDS, VOXEL_KEYS
+from hccoutcome.radiomics.parameters import FIELDS, VOXEL_KEYS, Parameters
 from hccoutcome.radiomics.settings import (
     CLASSES,
     IMAGE_TYPES,
@@ -165,11 +166,60 @@ def test_what_pyradiomics_refuses_is_refused_by_key_and_value(key: str, value: A
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("resegmentRange", [1, 2, 3]), ("wavelet", "gaus1"), ("binWidth", float("inf")), ("resampledPixelSpacing", [1])],
+    [
+        ("resegmentRange", [1, 2, 3]),
+        ("wavelet", "gaus1"),
+        ("binWidth", float("inf")),
+        ("binWidth", None),
+        ("label", None),
+        ("resampledPixelSpacing", [1]),
+        ("distances", []),
+        ("distances", None),
+    ],
 )
 def test_values_that_would_fail_only_later_are_refused_at_once(key: str, value: Any) -> None:
     with pytest.raises(InputError, match=f"'{key}' in 'setting' expects "):
         RadiomicsSettings.from_dict({"setting": {key: value}})
+
+
+@pytest.mark.parametrize("distances", [(), (0,), (-1,), (1.5,), (True,), 1])
+def test_distances_are_refused_wherever_they_come_from(distances: Any) -> None:
+    message = "'distances' in '.*' expects a list of one distance or more.*, found "
+    with pytest.raises(InputError, match=message):
+        RadiomicsSettings.from_dict({"imageType": {"Original": {"distances": distances}}})
+    with pytest.raises(InputError, match=message):
+        RadiomicsSettings().with_values(distances=distances)
+    with pytest.raises(InputError, match=message):
+        Parameters(distances=distances)
+    with pytest.raises(InputError, match=message):
+        replace(Parameters(), distances=distances)
+
+
+def test_values_are_checked_and_kept_alike_without_a_file() -> None:
+    assert Parameters(interpolator=3, sigma=[1.0]) == Parameters(interpolator="sitkBSpline", sigma=(1.0,))
+    with pytest.raises(InputError, match="'binWidth' in 'Parameters' expects a number above 0, found -5: correct"):
+        Parameters(bin_width=-5)
+
+
+def test_an_empty_bin_width_is_taken_beside_a_bin_count_as_in_pyradiomics() -> None:
+    settings = RadiomicsSettings.from_dict({"setting": {"binWidth": None, "binCount": 16}})
+    assert settings.parameters.bin_count == 16
+
+
+@pytest.mark.parametrize(
+    ("text", "lenient"),
+    [
+        ("setting:", RadiomicsSettings().to_dict()),
+        ("imageType:\n  Original:", RadiomicsSettings().to_dict()),
+        ("setting: {binWidth: '12.5'}", RadiomicsSettings().with_values(binWidth=12.5).to_dict()),
+        ("setting: {interpolator: 3}", RadiomicsSettings().to_dict()),
+        ("setting: {force2D: }", RadiomicsSettings().to_dict()),
+    ],
+)
+def test_what_is_taken_although_pyradiomics_stops_there(tmp_path: Path, text: str, lenient: dict) -> None:
+    """The cases that the documentation lists; PyRadiomics' schema, or its code on a real image, refuses them."""
+    found = from_yaml(tmp_path, f"{text}\nfeatureClass: {{firstorder: }}\n").to_dict()
+    assert {**found, "featureClass": lenient["featureClass"]} == lenient
 
 
 @pytest.mark.parametrize(
@@ -216,6 +266,51 @@ def test_yaml_is_read_as_version_1_2_like_pyradiomics_does(tmp_path: Path) -> No
     with pytest.raises(InputError, match="'normalize' in 'setting' expects true or false, found 'on'"):
         from_yaml(tmp_path, "setting: {normalize: on}")
     assert from_yaml(tmp_path, "setting: {binWidth: 010}").parameters.bin_width == 10
+
+
+SHARED = "setting: &base {binWidth: 10, label: 2}\nimageType:\n"
+VERSIONS = {
+    "merged": SHARED + "  LoG: {<<: *base, sigma: [2.0]}\n",
+    "merged, one overridden": SHARED
+    + "  LoG:\n    <<: *base\n    binWidth: 5\n    sigma: &s [2.0]\n  Wavelet: {sigma: *s}",
+    "two merged": SHARED + "  LoG: &log {<<: *base, sigma: [2.0], binWidth: 7}\n  Wavelet: {<<: [*log, *base]}\n",
+    "image types merged": "imageType: {<<: {Wavelet: {}, Square: {}}, Original: {}}\n",
+    "version 1.1": "%YAML 1.1\n---\nsetting: {normalize: on, preCrop: y, force2D: NO, label: 010, removeOutliers: 1.5}",
+    "version 1.1, merged": "# a comment\n%YAML 1.1\n--- \n" + SHARED + "  LoG: {<<: *base, geometryTolerance: 1e-3}\n",
+    "version 1.2": "%YAML 1.2\n---\nsetting: {binWidth: 1e1, label: 010, label_channel: 0b11}\n",
+}
+
+
+@pytest.mark.parametrize("name", VERSIONS)
+def test_anchors_merges_and_versions_are_read_as_pyradiomics_reads_them(tmp_path: Path, name: str) -> None:
+    settings = from_yaml(tmp_path, VERSIONS[name])
+    with pyradiomics._silence():
+        featureextractor = pytest.importorskip("radiomics.featureextractor", reason="PyRadiomics is not installed")
+        with pyradiomics._tolerance(featureextractor):
+            theirs = featureextractor.RadiomicsFeatureExtractor(str(tmp_path / "parameters.yaml"))
+    ours = settings.to_dict()
+    assert {key: ours["setting"][key] for key in theirs.settings} == theirs.settings
+    assert list(ours["imageType"]) == list(theirs.enabledImagetypes)
+    assert ours["imageType"] == theirs.enabledImagetypes
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("%YAML 1.3\n---\nsetting: {}", r"A parameter file is in YAML 1\.1 or 1\.2, found %YAML 1\.3: state"),
+        ("setting: {<<: {label: 2}, <<: {label: 3}}", "the key '<<' stands twice"),
+        ("setting: {<<: [5]}", "expected a mapping for merging, but found scalar"),
+        ("setting: {'<<': {label: 2}}", "PyRadiomics knows no key '<<' in 'setting'"),
+        (
+            "\n".join(["a0: &a0 {label: 2}", *(f"a{k}: &a{k} {{<<: [{f'*a{k - 1}, ' * 40}]}}" for k in range(1, 9))]),
+            "more than 1000 keys",
+        ),
+    ],
+    ids=["version", "merged twice", "no mapping", "quoted", "growing without end"],
+)
+def test_what_is_wrong_with_versions_and_merges_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        from_yaml(tmp_path, text)
 
 
 @pytest.mark.parametrize("name", ["prime", "radscore", "haic-mri"])
