@@ -277,11 +277,16 @@ def test_a_mask_as_large_as_its_image_that_begins_elsewhere_is_warned_of(folder)
     assert item in check_quality(case)
 
 
-def test_a_flipped_or_cropped_mask_is_not_called_shifted(folder):
+def test_a_cropped_mask_is_told_of_and_a_flipped_one_is_not(folder):
     mask = sitk.ReadImage(folder / "t1.nii.gz")
     sitk.WriteImage(sitk.Flip(mask, (True, False, True)), folder / "t1.nii.gz")
     sitk.WriteImage(sitk.ReadImage(folder / "t2.nii.gz")[1:7, 1:6, 1:], folder / "t2.nii.gz")
-    assert load_case(read_case_folder(folder)).notes == ()
+    case = load_case(read_case_folder(folder))
+    (item,) = case.notes
+    assert (item.subject, item.check, item.status) == ("mask tumor", "mask size", "ok")
+    assert item.found == "6 x 5 x 5 voxels, moved to its place; nothing is outlined in the rest of the image"
+    assert item.expected == "8 x 7 x 6 voxels, or a part of the portal image"
+    assert item in check_quality(case)
 
 
 def test_a_mask_on_another_grid_is_refused_when_it_is_used(folder):

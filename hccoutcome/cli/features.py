@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,15 @@ def _features(options: argparse.Namespace) -> int:
     with Bar(options) as bar:
         features = extract_features(case, options.settings, engine=options.engine, progress=bar.progress)
     write_csv(options.out, list(features), [features])
-    say(
-        json.dumps({"features": len(features), "path": str(options.out)})
-        if options.json
-        else f"{len(features)} features written to {options.out}"
-    )
+    if options.json:
+        notes = [asdict(note) for note in case.notes]
+        say(json.dumps({"features": len(features), "path": str(options.out), "quality": notes}))
+        return DONE
+    for note in case.notes:
+        say(
+            " ".join(
+                filter(None, [f"{note.subject}, {note.check}: {note.found} (expected {note.expected}).", note.note])
+            )
+        )
+    say(f"{len(features)} features written to {options.out}")
     return DONE

@@ -15,7 +15,7 @@ from hccoutcome.errors import InputError
 from hccoutcome.files import sha256_of
 from hccoutcome.imaging.geometry import describe_difference, on_grid, same_geometry, same_lattice
 from hccoutcome.imaging.reading import load_image, read_mask, unite
-from hccoutcome.imaging.shift import shifted_mask
+from hccoutcome.imaging.shift import moved_mask
 from hccoutcome.progress import Progress, part, silent
 from hccoutcome.status import QualityItem
 
@@ -24,7 +24,7 @@ def load_case(files: CaseFiles, progress: Progress = silent) -> Case:
     """Read a case: its images, its masks (united for each grid) and its clinical record.
 
     A mask on the lattice of an image (cropped, flipped or stored as DICOM SEG) is brought to that image's grid. Where
-    it is as large as the image and begins elsewhere, a note for the quality table says how far off.
+    it begins or ends elsewhere than the image, a note for the quality table says so.
 
     Raises:
         InputError: the first thing that is wrong, in one sentence that names it.
@@ -93,7 +93,7 @@ def _placed(
         if not same_lattice(mask, image):
             continue
         try:
-            return on_grid(mask, image), shifted_mask(f"mask {region}", mask, phase, image)
+            return on_grid(mask, image), moved_mask(f"mask {region}", mask, phase, image)
         except InputError as error:
             outside = error
     if outside is not None:

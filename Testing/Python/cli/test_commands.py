@@ -129,6 +129,26 @@ def test_features_make_the_folder_they_are_written_to(phantom: Path, tmp_path: P
     assert "A folder stands where the file" in capsys.readouterr().err
 
 
+def test_features_tell_of_a_mask_of_another_size(phantom: Path, tmp_path: Path, capsys) -> None:
+    """It lies on the lattice of the image, so that it can be moved to its place; the values are the same."""
+    mask = sitk.ReadImage(phantom / "tumor-mask.nii.gz")
+    sitk.WriteImage(mask[3:, :-2, 1:], tmp_path / "crop.nrrd")
+    words = ["features", "--image", f"portal={phantom / 'portal.nii.gz'}", "--settings", "haic-mri"]
+    whole = [*words, "--mask", f"tumor={phantom / 'tumor-mask.nii.gz'}", "--out", str(tmp_path / "whole.csv")]
+    crop = [*words, "--mask", f"tumor={tmp_path / 'crop.nrrd'}", "--out", str(tmp_path / "crop.csv")]
+    assert main(whole) == 0
+    assert "mask tumor" not in capsys.readouterr().out
+    assert main(crop) == 0
+    x, y, z = mask.GetSize()
+    said = capsys.readouterr().out
+    assert f"mask tumor, mask size: {x - 3} x {y - 2} x {z - 1} voxels, moved to its place; nothing is outlined" in said
+    assert f"(expected {x} x {y} x {z} voxels, or a part of the portal image)" in said
+    assert (tmp_path / "crop.csv").read_text() == (tmp_path / "whole.csv").read_text()
+    assert main([*crop, "--json"]) == 0
+    (item,) = json.loads(capsys.readouterr().out)["quality"]
+    assert (item["subject"], item["check"], item["status"]) == ("mask tumor", "mask size", "ok")
+
+
 def test_the_headless_script_takes_the_same_words(tmp_path: Path) -> None:
     """As ``Slicer --python-script`` runs it: by its path, from anywhere."""
     script = Path(__file__).resolve().parents[3] / "hccoutcome" / "headless.py"

@@ -23,7 +23,7 @@ from hccoutcome.imaging.quality.limits import (
     SPECK_VOXELS,
 )
 from hccoutcome.imaging.quality.table import line, percent
-from hccoutcome.imaging.shift import shifted_mask
+from hccoutcome.imaging.shift import moved_mask
 from hccoutcome.status import QualityItem
 
 VESSELS = ("portalvein", "vein", "artery", "vessel")
@@ -38,7 +38,7 @@ def check_region(case: Case, region: str) -> list[QualityItem]:
         fitting = {phase: image for phase, image in case.images.items() if same_lattice(mask, image)}
         lines.append(_grid(subject, mask, fitting, case))
         if fitting and not any(same_geometry(mask, image) for image in fitting.values()):
-            lines += shifted_mask(subject, mask, *next(iter(fitting.items())))
+            lines += moved_mask(subject, mask, *next(iter(fitting.items())))
         inside = sitk.GetArrayViewFromImage(mask) != 0
         if not inside.any():
             lines.append(
