@@ -14,9 +14,10 @@ from hccoutcome.errors import InputError
 if TYPE_CHECKING:
     import SimpleITK as sitk
 
-    from hccoutcome.case import Case
+    from hccoutcome.case import Case, CaseFiles, ImageFile
     from hccoutcome.habitat.onecase import CaseHabitats
     from hccoutcome.habitat.settings import HabitatSettings
+    from hccoutcome.imaging.dicom import DicomImage
     from hccoutcome.imaging.preparation import Preparation
     from hccoutcome.progress import Progress
 
@@ -53,6 +54,12 @@ def add(commands: Any) -> None:
     parser.add_argument("--repeats", type=int, default=10, metavar="N", help="other seeds and bootstraps to compare")
     parser.add_argument("--settings", default="haic-mri", metavar="NAME|FILE|none", help="features of each habitat")
     parser.add_argument("--seed", type=int, default=42, help="seed of all that is random")
+    parser.add_argument("--dicom-seg", action="store_true", help="also write the habitats as a DICOM SEG object")
+    parser.add_argument(
+        "--series",
+        metavar="FOLDER[#UID]",
+        help="the DICOM series to which it belongs, if no --image is one",
+    )
     parser.add_argument("--no-scene", action="store_true", help="do not write the scene")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
 
@@ -114,7 +121,9 @@ def _one(options: argparse.Namespace, settings: HabitatSettings, progress: Progr
     from hccoutcome.progress import part
 
     model = None if options.package is None else model_to_apply(options.package, options.method, settings.k)
-    case = load_case(case_files(options.case, options.image, options.mask, None, case_id=options.case_id))
+    files = case_files(options.case, options.image, options.mask, None, case_id=options.case_id)
+    series = _series(options, files)
+    case = load_case(files)
     found = habitats_of_case(
         case,
         chosen_region(case, options.region),
@@ -124,9 +133,42 @@ def _one(options: argparse.Namespace, settings: HabitatSettings, progress: Progr
         part(progress, 0.0, 0.9),
         _maps(options),
     )
-    _write(found, options.out, scene=not options.no_scene)
+    _write(found, options.out, series, scene=not options.no_scene)
     _answer(found, options)
     return DONE
+
+
+def _series_file(options: argparse.Namespace, files: CaseFiles) -> ImageFile | None:
+    """Return where the series lies to which a DICOM SEG object is to belong: that named, or the reference image's."""
+    from hccoutcome.case import ImageFile
+    from hccoutcome.habitat.region import order_phase
+
+    if not options.dicom_seg:
+        if options.series:
+            raise InputError("--series goes with --dicom-seg, found it alone: add --dicom-seg, or leave it out.")
+        return None
+    if options.series:
+        folder, _, uid = options.series.partition("#")
+        if not Path(folder).exists():
+            raise InputError(f"The DICOM series '{folder}' does not exist: check the path.")
+        return ImageFile(Path(folder), uid or None)
+    if not files.images:
+        return None  # what is missing is said where the images are read
+    phase = order_phase(tuple(files.images))
+    if not files.images[phase].path.is_dir():
+        raise InputError(
+            "A DICOM SEG object belongs to a DICOM series, found the "
+            f"{phase} image '{files.images[phase].path.name}': name the folder of its series with --series."
+        )
+    return files.images[phase]
+
+
+def _series(options: argparse.Namespace, files: CaseFiles) -> DicomImage | None:
+    """Return the series to which a DICOM SEG object is to belong, None where none is wanted."""
+    from hccoutcome.imaging.dicom import read_series
+
+    file = _series_file(options, files)
+    return None if file is None else read_series(file.path, file.series_uid)
 
 
 def _maps(options: argparse.Namespace) -> dict[str, sitk.Image]:
@@ -142,10 +184,12 @@ def _maps(options: argparse.Namespace) -> dict[str, sitk.Image]:
     return maps
 
 
-def _write(found: CaseHabitats, folder: Path, scene: bool) -> None:
-    from hccoutcome.habitat.writing import write_habitats
+def _write(found: CaseHabitats, folder: Path, series: DicomImage | None, scene: bool) -> None:
+    from hccoutcome.habitat.writing import DICOM_FILE, write_dicom_seg, write_habitats
 
     write_habitats(found.habitats, folder, found.region, found.checks)
+    if series is not None:
+        write_dicom_seg(found.habitats, folder / DICOM_FILE, series)
     if scene:
         from hccoutcome.habitat.result import provenance_of
         from hccoutcome.scene.build import add_case
@@ -181,12 +225,16 @@ def _cohort(options: argparse.Namespace, settings: HabitatSettings, progress: Pr
     from hccoutcome.habitat.tables import columns_of
     from hccoutcome.progress import part
 
+    if options.series:
+        raise InputError("With --cohort each case has a series of its own, found --series: leave it out.")
     if options.package is None or options.image or options.mask or options.case or options.map:
         raise InputError(
             "With --cohort the images stand in the table and --package names the folder to write, found "
             f"{'no --package' if options.package is None else 'images, masks or maps besides'}: correct the options."
         )
     cases = _Cases(options)
+    for files in cases.files:
+        _series_file(options, files)
     preparation = _preparation(options, cases.phases)
     patients = (patient_of_case(case, cases.region(case), preparation, settings.seed) for case in cases)
     model = learn_model(
@@ -197,7 +245,7 @@ def _cohort(options: argparse.Namespace, settings: HabitatSettings, progress: Pr
     for number, case in enumerate(cases):
         step = part(progress, 0.5 + 0.5 * number / len(cases), 0.5 + 0.5 * (number + 1) / len(cases))
         found = habitats_of_case(case, cases.region(case), settings, model=model, progress=step)
-        _write(found, options.out / case.case_id, scene=not options.no_scene)
+        _write(found, options.out / case.case_id, _series(options, cases.files[number]), scene=not options.no_scene)
         rows.append({"case_id": case.case_id, **found.habitats.features})
     write_csv(options.out / "features.csv", columns_of(rows), rows)
     say(
@@ -215,16 +263,16 @@ class _Cases:
         from hccoutcome.cohort.table import case_files, read_cohort_table
 
         table = options.cohort.absolute()
-        self._files = [case_files(row, table.parent) for row in read_cohort_table(table)]
+        self.files = [case_files(row, table.parent) for row in read_cohort_table(table)]
         self._region = options.region
 
     def __len__(self) -> int:
-        return len(self._files)
+        return len(self.files)
 
     def __iter__(self) -> Iterator[Case]:
         from hccoutcome.loading import load_case
 
-        for files in self._files:
+        for files in self.files:
             try:
                 case = load_case(files)
             except InputError as error:
@@ -234,7 +282,7 @@ class _Cases:
     @property
     def phases(self) -> tuple[str, ...]:
         """The phases of the first case."""
-        return tuple(self._files[0].images)
+        return tuple(self.files[0].images)
 
     def region(self, case: Case) -> str:
         """Return the region to divide."""

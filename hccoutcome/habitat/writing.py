@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -13,21 +14,31 @@ from hccoutcome.habitat.habitats import Habitats
 from hccoutcome.habitat.palette import habitat_colour
 from hccoutcome.habitat.preparation import RegistrationCheck
 from hccoutcome.habitat.tables import CURVE_COLUMNS, check_rows, columns_of, curve_rows, habitat_rows
+from hccoutcome.imaging.dicom import DicomImage
+from hccoutcome.imaging.dicom_seg_write import SegmentCode, write_seg
 
 SEGMENTATION_FILE, LABEL_FILE, HABITAT_FILE = "habitats.seg.nrrd", "habitats.nii.gz", "habitats.csv"
 FEATURE_FILE, CURVE_FILE, SUMMARY_FILE = "features.csv", "elbow.csv", "habitats.json"
-CHECK_FILE = "registration.csv"
+CHECK_FILE, DICOM_FILE = "registration.csv", "habitats.dcm"
 CHECK_IMAGES = "checkerboard_*.nii.gz"
 FILES = (
     SEGMENTATION_FILE, LABEL_FILE, HABITAT_FILE, FEATURE_FILE, CURVE_FILE, SUMMARY_FILE, CHECK_FILE, CHECK_IMAGES,
 )  # fmt: skip
 """All that ``write_habitats`` may write; the last is a pattern."""
 
-TERMINOLOGY = (
-    "HCC Outcome~SCT^309825002^Spatial and Relational Concept~99HCCOUTCOME^HABITAT^Tumour habitat~^^"
-    "~HCC Outcome~SCT^10200004^Liver~^^"
-)
-"""What a habitat is, coded as in Resources/Terminology."""
+CATEGORY = ("309825002", "SCT", "Spatial and Relational Concept")
+TYPE = ("HABITAT", "99HCCOUTCOME", "Tumour habitat")
+SITE = ("10200004", "SCT", "Liver")
+"""What a habitat is and where: value, coding scheme and meaning as in Resources/Terminology."""
+
+
+def _slicer_code(code: tuple[str, str, str]) -> str:
+    value, scheme, meaning = code
+    return f"{scheme}^{value}^{meaning}"
+
+
+TERMINOLOGY = f"HCC Outcome~{_slicer_code(CATEGORY)}~{_slicer_code(TYPE)}~^^~HCC Outcome~{_slicer_code(SITE)}~^^"
+"""The same in the form that Slicer keeps with a segment."""
 
 
 def write_habitats(
@@ -68,6 +79,29 @@ def write_segmentation(habitats: Habitats, path: Path) -> Path:
     for key, value in _header(sitk.GetArrayViewFromImage(image)).items():
         image.SetMetaData(key, value)
     return write_atomically(path, lambda partial: sitk.WriteImage(image, str(partial), useCompression=True))
+
+
+def write_dicom_seg(habitats: Habitats, path: Path, series: DicomImage, created: datetime | None = None) -> Path:
+    """Write the map as a DICOM SEG object: one coded, coloured segment for each habitat, numbered as the habitats are.
+
+    A habitat that the tumour lacks keeps its number and has no frames.
+
+    Args:
+        habitats: the habitats.
+        path: file to write.
+        series: the DICOM series in whose frame of reference the map lies; it takes patient and study from there.
+        created: time of creation; now where None.
+
+    Raises:
+        InputError: the map lies beside the series, or the series lacks what a segmentation refers to.
+    """
+    segments = [
+        SegmentCode(number, f"Habitat {number}", CATEGORY, TYPE, SITE, habitat_colour(number))
+        for number in range(1, habitats.k + 1)
+    ]
+    settings = habitats.settings
+    algorithm = f"HCC Outcome habitats, {settings.method}, {settings.algorithm}"
+    return write_seg(path, habitats.labels, segments, series, algorithm, created)
 
 
 def _header(labels: np.ndarray) -> dict[str, str]:

@@ -93,4 +93,13 @@ def _volume(seg: Segmentation, number: int, label: str, path: Path) -> sitk.Imag
     voxels = (volume.array[..., 0] >= FRACTION).astype(np.uint8)
     affine = np.array(volume.affine)
     affine[:3, :3] = affine[:3, [2, 1, 0]]
-    return not_empty(image_from_array(voxels, affine), MaskFile(path, label))
+    return not_empty(_upright(voxels, affine), MaskFile(path, label))
+
+
+def _upright(voxels: np.ndarray, affine: np.ndarray) -> sitk.Image:
+    """Return voxels as an image with right-handed axes: highdicom sorts frames against the normal of their plane."""
+    if np.linalg.det(affine[:3, :3]) < 0:
+        affine[:3, 3] += affine[:3, 2] * (len(voxels) - 1)
+        affine[:3, 2] *= -1
+        voxels = voxels[::-1]
+    return image_from_array(voxels, affine)
