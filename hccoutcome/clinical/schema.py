@@ -143,7 +143,10 @@ TUMOUR = (
         ("tumour diameter", "d tumor", "tumor size", "tumour size", "largest diameter", "maximum tumor diameter",
          "maximum tumour diameter", "major dim", "tr size"),
     ),
-    _category("tumor_morphology", "Morphology of the tumour", _MORPHOLOGY, "tumour morphology", "tumor nodul"),
+    Variable(
+        "tumor_morphology", "Morphology of the tumour", "category", codes=_MORPHOLOGY, nominal=True,
+        synonyms=("tumour morphology", "tumor nodul"),
+    ),
     _number(
         "tumor_extent", "Share of the liver taken by tumour", units.PERCENT, (0, 100), (1, 100),
         ("tumour extent",), description="of the liver, tumours included",

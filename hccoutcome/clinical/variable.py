@@ -35,6 +35,7 @@ class Variable:
         codes: categories of a ``"category"``; for the other kinds, texts that stand for a number.
         synonyms: other names, compared without case, spaces and punctuation.
         description: what exactly is meant, where the title leaves it open.
+        nominal: True where the categories have no order, so that their numbers mean nothing in a model.
         loinc: LOINC code of the laboratory test in the schema's unit, empty where none applies.
     """
 
@@ -48,6 +49,7 @@ class Variable:
     synonyms: tuple[str, ...] = ()
     description: str = ""
     loinc: str = ""
+    nominal: bool = False
 
     def __post_init__(self) -> None:
         if self.typical == (0.0, 0.0):
