@@ -1,40 +1,47 @@
-"""HCCHabitat: the radiomic features of the tumour by phase, the ground on which habitats are drawn."""
+"""HCCHabitat: the parts of a tumour that behave alike, their map and their features."""
 
 from typing import Any
 
 from slicer.i18n import tr as _
-from slicer.i18n import translate
-from slicer.ScriptedLoadableModule import ScriptedLoadableModule
 
-from hccoutcome.gui.module import CaseModuleLogic, CaseModuleTest, CaseModuleWidget
+from hccoutcome.gui.module import CaseModule, CaseModuleLogic, CaseModuleTest, CaseModuleWidget
 
 
-class HCCHabitat(ScriptedLoadableModule):
+class HCCHabitat(CaseModule):
     """The module as the application lists it."""
 
     def __init__(self, parent: Any) -> None:
-        ScriptedLoadableModule.__init__(self, parent)
-        parent.title = _("HCC Habitat")
-        parent.categories = [translate("qSlicerAbstractCoreModule", "Quantification")]
-        parent.dependencies = []
-        parent.contributors = ["SlicerHCC contributors"]
-        parent.helpText = _(
-            "<p>Checks the case in the scene and computes the radiomic features of every region (tumour, liver) on "
-            "every phase: choose the volumes, say which segments are the tumours and the liver, choose the parameter "
-            "file and press Apply. The quality table and the features come into the scene. This version does not yet "
-            "divide the tumour into habitats.</p>"
-            "<p>For research only: this is not a medical device and must not be used to decide on treatment.</p>"
+        about = _(
+            "Divides a tumour into habitats, the parts whose voxels behave alike over the phases: choose the volumes, "
+            "say which segment is the tumour, and press Apply. The map comes over the image as a segmentation, with "
+            "volumes, heterogeneity, the elbow, and the features of each habitat; the Clinical-Radiomics-Habitat "
+            "score of HCC Response can take the habitats over. The features of whole regions can be computed too."
         )
-        parent.acknowledgementText = _(
-            "Built on 3D Slicer, SimpleITK, PyRadiomics' feature definitions and the systems that each result cites."
-        )
+        CaseModule.__init__(self, parent, _("HCC Habitat"), about)
 
 
 class HCCHabitatLogic(CaseModuleLogic):
     """The module's work, for the window and for scripts."""
 
-    def process(self, case: Any, settings: list[str], wait: bool = True, **options: Any) -> Any:
-        """Compute the features of every region of a case of the scene; features and quality table come into the scene.
+    def __init__(self) -> None:
+        from hccoutcome.gui.habitat_work import HabitatWork
+
+        CaseModuleLogic.__init__(self)
+        self.habitats = HabitatWork()
+
+    def process(self, case: Any, region: str = "tumor", wait: bool = True, **options: Any) -> Any:
+        """Divide a region of a case into habitats; map, tables and elbow come into the scene.
+
+        Args:
+            case: hccoutcome.scene.inputs.SceneCase.
+            region: the region to divide.
+            wait: return hccoutcome.habitat.result.HabitatResult when it is done, otherwise None at once.
+            options: see hccoutcome.gui.habitat_work.HabitatWork.process.
+        """
+        return self.habitats.process(case, region, wait=wait, **options)
+
+    def computeFeatures(self, case: Any, settings: list[str], wait: bool = True, **options: Any) -> Any:
+        """Compute the features of every region of a case; features and quality table come into the scene.
 
         Args:
             case: hccoutcome.scene.inputs.SceneCase.
@@ -51,16 +58,26 @@ class HCCHabitatWidget(CaseModuleWidget):
     Logic = HCCHabitatLogic
     ui_file = "UI/HCCHabitat.ui"
 
+    def createWindow(self, ui: Any) -> Any:
+        """Return the window on the widgets of the .ui file."""
+        from hccoutcome.gui.habitat_window import HabitatWindow
+
+        return HabitatWindow(ui, self.logic.analysis, self.logic.habitats, self.logic.installRequirements)
+
 
 class HCCHabitatTest(CaseModuleTest):
     """The module's test inside the application."""
 
     def test_HCCHabitat(self) -> None:
-        """The features of the tumour on the portal venous phase come into the scene."""
-        self.delayDisplay("Analysing the synthetic patient")
+        """The habitats of the tumour come into the scene, numbered by their portal venous grey level."""
+        from hccoutcome.habitat.settings import HabitatSettings
+
+        self.delayDisplay("Dividing the synthetic patient's tumour")
         logic = HCCHabitatLogic()
         logic.installRequirements()
-        findings = logic.process(self.phantomCase(), ["haic-mri"])
-        self.assertIn("portal_tumor_original_firstorder_Mean", findings.features)
-        self.assertIn("features", logic.analysis.nodes.findings)
+        result = logic.process(self.phantomCase(), settings=HabitatSettings(k=3, repeats=0, radiomics=None))
+        means = [habitat["means"]["portal"] for habitat in result.summary["habitats"]]
+        self.assertEqual(means, sorted(means))
+        segmentation = logic.habitats.nodes.findings["habitats"]
+        self.assertEqual(segmentation.GetSegmentation().GetNumberOfSegments(), 3)
         self.delayDisplay("Test passed")

@@ -3,62 +3,39 @@
 from typing import Any
 
 from slicer.i18n import tr as _
-from slicer.i18n import translate
-from slicer.ScriptedLoadableModule import ScriptedLoadableModule
 
-from hccoutcome.gui.module import CaseModuleLogic, CaseModuleTest, CaseModuleWidget
+from hccoutcome.gui.module import CaseModule, CaseModuleTest, ModelModuleLogic, ModelModuleWidget
 
 
-class HCCResponse(ScriptedLoadableModule):
+class HCCResponse(CaseModule):
     """The module as the application lists it."""
 
     def __init__(self, parent: Any) -> None:
-        ScriptedLoadableModule.__init__(self, parent)
-        parent.title = _("HCC Response")
-        parent.categories = [translate("qSlicerAbstractCoreModule", "Quantification")]
-        parent.dependencies = []
-        parent.contributors = ["SlicerHCC contributors"]
-        parent.helpText = _(
-            "<p>Applies published models of treatment response in hepatocellular carcinoma to the case in the scene: "
+        about = _(
+            "Applies published models of treatment response in hepatocellular carcinoma to the case in the scene: "
             "choose the volumes by phase, say which segments are the tumours and the liver, fill in the clinical "
             "record, tick the models and press Apply. Every score comes with whether it may be applied to this case, "
-            "and why.</p>"
-            "<p>For research only: this is not a medical device and must not be used to decide on treatment.</p>"
+            "and why. Habitats come from HCC Habitat."
         )
-        parent.acknowledgementText = _(
-            "Built on 3D Slicer, SimpleITK, PyRadiomics' feature definitions and the systems that each result cites."
-        )
+        CaseModule.__init__(self, parent, _("HCC Response"), about)
 
 
-class HCCResponseLogic(CaseModuleLogic):
-    """The module's work, for the window and for scripts."""
-
-    def process(self, case: Any, packages: list[str], wait: bool = True, **options: Any) -> Any:
-        """Apply response models to a case of the scene; the scores come into the scene.
-
-        Args:
-            case: hccoutcome.scene.inputs.SceneCase.
-            packages: names or paths of model packages.
-            wait: return hccoutcome.findings.Findings when it is done, otherwise None at once.
-            options: see hccoutcome.gui.work.CaseAnalysis.process.
-        """
-        return self.analysis.process(case, packages=packages, wait=wait, **options)
+class HCCResponseLogic(ModelModuleLogic):
+    """The module's work, for the window and for scripts: ``process``."""
 
 
-class HCCResponseWidget(CaseModuleWidget):
+class HCCResponseWidget(ModelModuleWidget):
     """The module's window."""
 
     Logic = HCCResponseLogic
     ui_file = "UI/HCCResponse.ui"
+    models_field = "response_models"
 
-    def createWindow(self, ui: Any) -> Any:
-        """Return the window on the widgets of the .ui file."""
+    def models(self) -> Any:
+        """Return the models to offer."""
         from hccoutcome.gui.models import response_models
-        from hccoutcome.gui.panels import ModelsPanel
-        from hccoutcome.gui.window import CaseWindow
 
-        models = ModelsPanel(ui.modelsList, ui.modelLabel, response_models())
-        return CaseWindow(ui, self.logic.analysis, self.logic.installRequirements, models, "response_models")
+        return response_models()
 
 
 class HCCResponseTest(CaseModuleTest):

@@ -3,63 +3,39 @@
 from typing import Any
 
 from slicer.i18n import tr as _
-from slicer.i18n import translate
-from slicer.ScriptedLoadableModule import ScriptedLoadableModule
 
-from hccoutcome.gui.module import CaseModuleLogic, CaseModuleTest, CaseModuleWidget
+from hccoutcome.gui.module import CaseModule, CaseModuleTest, ModelModuleLogic, ModelModuleWidget
 
 
-class HCCSurvival(ScriptedLoadableModule):
+class HCCSurvival(CaseModule):
     """The module as the application lists it."""
 
     def __init__(self, parent: Any) -> None:
-        ScriptedLoadableModule.__init__(self, parent)
-        parent.title = _("HCC Survival")
-        parent.categories = [translate("qSlicerAbstractCoreModule", "Quantification")]
-        parent.dependencies = []
-        parent.contributors = ["SlicerHCC contributors"]
-        parent.helpText = _(
-            "<p>Applies published survival models of hepatocellular carcinoma, and the liver function and staging "
+        about = _(
+            "Applies published survival models of hepatocellular carcinoma, and the liver function and staging "
             "scores, to the case in the scene: choose the volumes by phase, say which segments are the tumours and the "
             "liver, fill in the clinical record, tick the models and press Apply. The liver scores come along where "
-            "the record allows them. "
-            "Every score comes with whether it may be applied to this case, and why.</p>"
-            "<p>For research only: this is not a medical device and must not be used to decide on treatment.</p>"
+            "the record allows them. Every score comes with whether it may be applied to this case, and why."
         )
-        parent.acknowledgementText = _(
-            "Built on 3D Slicer, SimpleITK, PyRadiomics' feature definitions and the systems that each result cites."
-        )
+        CaseModule.__init__(self, parent, _("HCC Survival"), about)
 
 
-class HCCSurvivalLogic(CaseModuleLogic):
-    """The module's work, for the window and for scripts."""
-
-    def process(self, case: Any, packages: list[str], wait: bool = True, **options: Any) -> Any:
-        """Apply survival models to a case of the scene; the scores come into the scene.
-
-        Args:
-            case: hccoutcome.scene.inputs.SceneCase.
-            packages: names or paths of model packages.
-            wait: return hccoutcome.findings.Findings when it is done, otherwise None at once.
-            options: see hccoutcome.gui.work.CaseAnalysis.process.
-        """
-        return self.analysis.process(case, packages=packages, wait=wait, **options)
+class HCCSurvivalLogic(ModelModuleLogic):
+    """The module's work, for the window and for scripts: ``process``."""
 
 
-class HCCSurvivalWidget(CaseModuleWidget):
+class HCCSurvivalWidget(ModelModuleWidget):
     """The module's window."""
 
     Logic = HCCSurvivalLogic
     ui_file = "UI/HCCSurvival.ui"
+    models_field = "survival_models"
 
-    def createWindow(self, ui: Any) -> Any:
-        """Return the window on the widgets of the .ui file."""
+    def models(self) -> Any:
+        """Return the models to offer."""
         from hccoutcome.gui.models import survival_models
-        from hccoutcome.gui.panels import ModelsPanel
-        from hccoutcome.gui.window import CaseWindow
 
-        models = ModelsPanel(ui.modelsList, ui.modelLabel, survival_models())
-        return CaseWindow(ui, self.logic.analysis, self.logic.installRequirements, models, "survival_models")
+        return survival_models()
 
 
 class HCCSurvivalTest(CaseModuleTest):

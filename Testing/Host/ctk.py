@@ -80,4 +80,32 @@ class ctkPathLineEdit(qt.QWidget):
     filters = Property(int, lambda self: self._filters, lambda self, filters: setattr(self, "_filters", filters))
 
 
-qt.QUiLoader.custom.update({cls.__name__: cls for cls in (ctkCollapsibleButton, ctkPathLineEdit)})
+@own
+class ctkSliderWidget(qt.QWidget):
+    """CTK/Libs/Widgets/ctkSliderWidget.h: a number by a slider and a spin box; here the spin box alone."""
+
+    valueChanged = Signal(float)
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        layout = qt.QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        self._box = qt.QDoubleSpinBox(self)
+        self._box.setRange(0.0, 99.0)
+        layout.addWidget(self._box)
+        self._box.connect("valueChanged(double)", self.valueChanged.emit)
+
+    def setValue(self, value: float) -> None:
+        self._box.setValue(value)
+
+    def _set(self, name: str, value: float) -> None:
+        setattr(self._box, name, value)
+
+    value = Property(float, lambda self: self._box.value, setValue)
+    minimum = Property(float, lambda self: self._box.minimum, lambda self, value: self._set("minimum", value))
+    maximum = Property(float, lambda self: self._box.maximum, lambda self, value: self._set("maximum", value))
+    singleStep = Property(float, lambda self: self._box.singleStep, lambda self, value: self._set("singleStep", value))
+    decimals = Property(int, lambda self: self._box.decimals, lambda self, value: self._set("decimals", value))
+
+
+qt.QUiLoader.custom.update({cls.__name__: cls for cls in (ctkCollapsibleButton, ctkPathLineEdit, ctkSliderWidget)})

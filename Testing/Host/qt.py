@@ -11,6 +11,7 @@ from standin.strict import loading, strict
 Qt = QtCore.Qt
 QUrl = QtCore.QUrl
 QIcon = QtGui.QIcon
+QColor = QtGui.QColor
 QDesktopServices = QtGui.QDesktopServices
 QListWidgetItem = QtWidgets.QListWidgetItem
 QTableWidgetItem = QtWidgets.QTableWidgetItem
@@ -28,7 +29,9 @@ QLabel = strict(QtWidgets.QLabel)
 QPushButton = strict(QtWidgets.QPushButton)
 QToolButton = strict(QtWidgets.QToolButton)
 QLineEdit = strict(QtWidgets.QLineEdit)
+QCheckBox = strict(QtWidgets.QCheckBox)
 QComboBox = strict(QtWidgets.QComboBox)
+QDoubleSpinBox = strict(QtWidgets.QDoubleSpinBox)
 QListWidget = strict(QtWidgets.QListWidget)
 QTableWidget = strict(QtWidgets.QTableWidget)
 QProgressBar = strict(QtWidgets.QProgressBar)
@@ -50,6 +53,7 @@ _PLAIN = {
         QPushButton,
         QToolButton,
         QLineEdit,
+        QCheckBox,
         QComboBox,
         QListWidget,
         QTableWidget,

@@ -1,4 +1,4 @@
-"""What the three scripted modules share: the widget that lives with the application's events, logic and test.
+"""What the three scripted modules share: description, widget that lives with the application's events, logic, test.
 
 The one file outside ``scene`` that imports slicer: these base classes are the application's own, and they are Qt.
 """
@@ -9,12 +9,31 @@ from typing import Any
 
 import slicer
 import vtk
+from slicer.i18n import tr as _
+from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
     ScriptedLoadableModuleTest,
     ScriptedLoadableModuleWidget,
 )
 from slicer.util import VTKObservationMixin
+
+
+class CaseModule(ScriptedLoadableModule):
+    """A module as the application lists it; a module gives its title and what it does."""
+
+    def __init__(self, parent: Any, title: str, about: str) -> None:
+        ScriptedLoadableModule.__init__(self, parent)
+        parent.title = title
+        parent.categories = [translate("qSlicerAbstractCoreModule", "Quantification")]
+        parent.dependencies = []
+        parent.contributors = ["SlicerHCC contributors"]
+        warning = _("For research only: this is not a medical device and must not be used to decide on treatment.")
+        parent.helpText = f"<p>{about}</p><p>{warning}</p>"
+        parent.acknowledgementText = _(
+            "Built on 3D Slicer, SimpleITK, PyRadiomics' feature definitions and the systems that each result cites."
+        )
 
 
 class CaseModuleLogic(ScriptedLoadableModuleLogic):
@@ -43,10 +62,25 @@ class CaseModuleLogic(ScriptedLoadableModuleLogic):
         ensure_requirements(slicer, resource("requirements.txt"), "HCC Outcome")
 
 
+class ModelModuleLogic(CaseModuleLogic):
+    """The work of a module that applies models, for the window and for scripts."""
+
+    def process(self, case: Any, packages: list[str], wait: bool = True, **options: Any) -> Any:
+        """Apply models to a case of the scene; the scores come into the scene.
+
+        Args:
+            case: hccoutcome.scene.inputs.SceneCase.
+            packages: names or paths of model packages.
+            wait: return hccoutcome.findings.Findings when it is done, otherwise None at once.
+            options: see hccoutcome.gui.work.CaseAnalysis.process.
+        """
+        return self.analysis.process(case, packages=packages, wait=wait, **options)
+
+
 class CaseModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     """A module's window: it lives and dies with the application's events; what it shows is in ``gui.window``.
 
-    A module names its logic in ``Logic`` and its .ui file in ``ui_file``, and may override ``createWindow``.
+    A module names its logic in ``Logic`` and its .ui file in ``ui_file``, and makes its window in ``createWindow``.
     """
 
     Logic: type[CaseModuleLogic] = CaseModuleLogic
@@ -74,9 +108,7 @@ class CaseModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def createWindow(self, ui: Any) -> Any:
         """Return the window on the widgets of the .ui file."""
-        from hccoutcome.gui.window import CaseWindow
-
-        return CaseWindow(ui, self.logic.analysis, self.logic.installRequirements)
+        raise NotImplementedError
 
     def cleanup(self) -> None:
         """End what is under way before the module is unloaded or the application closes."""
@@ -99,6 +131,25 @@ class CaseModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Show the state of the new or loaded scene where the module is shown."""
         if self.parent.isEntered:
             self.window.set_state(self.logic.getParameterNode())
+
+
+class ModelModuleWidget(CaseModuleWidget):
+    """The window of a module that applies models; ``models_field`` of the state keeps the ticked ones."""
+
+    Logic = ModelModuleLogic
+    models_field = ""
+
+    def models(self) -> Any:
+        """Return the models to offer (hccoutcome.gui.models.Model)."""
+        raise NotImplementedError
+
+    def createWindow(self, ui: Any) -> Any:
+        """Return the window on the widgets of the .ui file."""
+        from hccoutcome.gui.panels import ModelsPanel
+        from hccoutcome.gui.window import ModelWindow
+
+        models = ModelsPanel(ui.modelsList, ui.modelLabel, self.models())
+        return ModelWindow(ui, self.logic.analysis, self.logic.installRequirements, models, self.models_field)
 
 
 class CaseModuleTest(ScriptedLoadableModuleTest):

@@ -10,21 +10,12 @@ import qt
 
 from hccoutcome.case import REGIONS
 from hccoutcome.gui.models import Model
-from hccoutcome.gui.rules import (
-    applicability_in_words,
-    guess_region,
-    number_in_words,
-    quality_rows,
-    record_error,
-    record_from_json,
-    score_rows,
-    shown,
-    variable_hint,
-    variable_rows,
-)
+from hccoutcome.gui.rules import guess_region, record_error, record_from_json, variable_hint, variable_rows
 from hccoutcome.gui.signals import Signal
 
 NOT_USED = "not used"
+CHOICES = (*REGIONS, *(f"habitat{number}" for number in range(1, 11)))
+"""The regions that a segment may be."""
 VALUE_WIDTH = 90
 """Pixels for a typed value: enough for a number with its unit."""
 
@@ -50,8 +41,16 @@ def prepare_table(table: Any, titles: Sequence[str], *stretched: int) -> None:
         header.setSectionResizeMode(column, mode)
 
 
+def fill_rows(table: Any, rows: Sequence[Sequence[str]]) -> None:
+    """Fill a table with texts that cannot be edited."""
+    table.setRowCount(len(rows))
+    for row, texts in enumerate(rows):
+        for column, text in enumerate(texts):
+            table.setItem(row, column, read_only_item(text))
+
+
 class RegionsPanel:
-    """Which region each segment of the segmentation is.
+    """Which region each segment of the segmentation is; below, the habitats that were handed over.
 
     Signals:
         changed(region by segment identifier), segments_changed() where segments came, went or got another name.
@@ -61,18 +60,26 @@ class RegionsPanel:
         self.changed, self.segments_changed = Signal(), Signal()
         self._table = table
         self._segments: list[tuple[str, str]] = []
+        self._habitats: list[tuple[str, str]] = []
         self._regions: dict[str, str] = {}
         self._observed: tuple[Any, list[int]] = (None, [])
         prepare_table(table, ("Segment", "Region"), 0)
 
-    def show(self, segmentation: Any, regions: Mapping[str, str]) -> None:
-        """Show the segments of a segmentation node; the region of one that is new is guessed from its name."""
+    def show(self, segmentation: Any, regions: Mapping[str, str], habitats: Any = None) -> None:
+        """Show the segments of a segmentation node; the region of one that is new is guessed from its name.
+
+        Args:
+            segmentation: the user's outlines; None for none.
+            regions: region by segment identifier.
+            habitats: segmentation of habitats, whose segments are the regions that their identifiers name.
+        """
         self._observe(segmentation)
         segments = [] if segmentation is None else self._segments_of(segmentation.GetSegmentation())
         new = {key: guess_region(name) or "" for key, name in segments if key not in regions}
         shown_regions = {**regions, **new}
-        if segments != self._segments:
-            self._segments = segments
+        handed_over = [] if habitats is None else self._segments_of(habitats.GetSegmentation())
+        if (segments, handed_over) != (self._segments, self._habitats):
+            self._segments, self._habitats = segments, handed_over
             self._fill()
         self._regions = shown_regions
         self._select()
@@ -103,23 +110,29 @@ class RegionsPanel:
             self._observed = (node, tags)
 
     def _fill(self) -> None:
-        self._table.setRowCount(len(self._segments))
+        self._table.setRowCount(len(self._segments) + len(self._habitats))
+        for row, (key, name) in enumerate(self._habitats, start=len(self._segments)):
+            self._table.removeCellWidget(row, 1)
+            self._table.setItem(row, 0, read_only_item(name))
+            self._table.setItem(
+                row, 1, read_only_item(key, "Handed over by HCC Habitat; to leave it out, choose none.")
+            )
         for row, (key, name) in enumerate(self._segments):
             self._table.setItem(row, 0, read_only_item(name))
             box = qt.QComboBox()
-            box.addItems([NOT_USED, *REGIONS])
+            box.addItems([NOT_USED, *CHOICES])
             box.setToolTip("Which region this segment is; several segments of one region are united.")
             box.connect("currentIndexChanged(int)", lambda index, key=key: self._on_chosen(key, index))
             self._table.setCellWidget(row, 1, box)
 
     def _select(self) -> None:
-        names = ["", *REGIONS]
+        names = ["", *CHOICES]
         for row, (key, _) in enumerate(self._segments):
             region = self._regions.get(key, "")
             self._table.cellWidget(row, 1).setCurrentIndex(names.index(region) if region in names else 0)
 
     def _on_chosen(self, key: str, index: int) -> None:
-        region = ["", *REGIONS][index]
+        region = ["", *CHOICES][index]
         if self._regions.get(key) != region:
             self._regions = {**self._regions, key: region}
             self.changed.emit(dict(self._regions))
@@ -245,60 +258,3 @@ class ModelsPanel:
     def _on_row(self, row: int) -> None:
         models = list(self.models.values())
         self._about.setText(models[row].about if 0 <= row < len(models) else "")
-
-
-class ScoresPanel:
-    """The scores of an analysis with their applicability; choosing one shows its reasons."""
-
-    def __init__(self, table: Any, details: Any) -> None:
-        self._table, self._details = table, details
-        self._texts: list[str] = []
-        prepare_table(table, ("Score", "Value", "Applicability"), 0, 1)
-        table.connect("currentCellChanged(int,int,int,int)", self._on_cell)
-
-    def show(self, findings: Any) -> None:
-        """Show what was found, None for nothing."""
-        rows = [] if findings is None else score_rows(findings)
-        self._texts = [] if findings is None else [_details(item) for item in shown(findings)]
-        fill_rows(self._table, rows)
-        self._details.setText(self._texts[0] if self._texts else "")
-
-    def _on_cell(self, row: int, column: int, old_row: int, old_column: int) -> None:
-        if 0 <= row < len(self._texts):
-            self._details.setText(self._texts[row])
-
-
-class QualityPanel:
-    """The quality table of an analysis, the worst lines first; choosing one shows what to do."""
-
-    def __init__(self, table: Any, details: Any) -> None:
-        self._table, self._details = table, details
-        self._notes: list[str] = []
-        prepare_table(table, ("Checked", "Found", "Verdict"), 0, 1)
-        table.connect("currentCellChanged(int,int,int,int)", self._on_cell)
-
-    def show(self, findings: Any) -> None:
-        """Show what was found, None for nothing."""
-        rows = [] if findings is None else quality_rows(findings)
-        self._notes = [note for *_, note in rows]
-        fill_rows(self._table, [row[:3] for row in rows])
-        self._details.setText(self._notes[0] if self._notes else "")
-
-    def _on_cell(self, row: int, column: int, old_row: int, old_column: int) -> None:
-        if 0 <= row < len(self._notes):
-            self._details.setText(self._notes[row])
-
-
-def fill_rows(table: Any, rows: Sequence[Sequence[str]]) -> None:
-    """Fill a table with texts that cannot be edited."""
-    table.setRowCount(len(rows))
-    for row, texts in enumerate(rows):
-        for column, text in enumerate(texts):
-            table.setItem(row, column, read_only_item(text))
-
-
-def _details(prediction: Any) -> str:
-    endpoint = prediction.endpoint[:1].upper() + prediction.endpoint[1:]
-    number = f" Value: {number_in_words(prediction)}." if prediction.score is not None else ""
-    verdict = applicability_in_words(prediction.applicability)
-    return f"{endpoint}.{number} {verdict} {prediction.citation}".strip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -99,7 +100,8 @@ def _lacks(chosen: Chosen, needs: Needs) -> str:
             return f"Choose the volume of {' or '.join(map(phase_title, alternatives))}."
     for region in needs.regions:
         if region not in chosen.regions:
-            return f"Say which segment is the region '{region}'."
+            habitats = ", or find the habitats in HCC Habitat and press 'Use for CRH' there"
+            return f"Say which segment is the region '{region}'{habitats if region.startswith('habitat') else ''}."
     if not needs.phases and needs.variables and not any(not is_missing(v) for v in chosen.clinical.values()):
         return f"Fill in the clinical record: {', '.join(variable_titles(needs.variables))}."
     return ""
@@ -145,9 +147,12 @@ _REGION_WORDS: Mapping[str, tuple[str, ...]] = {
 def guess_region(segment_name: str) -> str | None:
     """Return the region that a segment's name speaks of; the first in the order of the list where it names several.
 
-    A tumour comes before the liver, so that "liver tumour" is a tumour.
+    A tumour comes before the liver, so that "liver tumour" is a tumour, and a numbered habitat before both.
     """
     word = segment_name.lower()
+    habitat = re.search(r"habitat[ _-]*([1-9][0-9]?)\b", word)
+    if habitat:
+        return f"habitat{habitat[1]}"
     return next((region for region, words in _REGION_WORDS.items() if any(w in word for w in words)), None)
 
 

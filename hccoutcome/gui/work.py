@@ -1,14 +1,19 @@
-"""Analyse a case of the scene in a worker process and put what was found beside it; the same for window and batch."""
+"""Work on a case of the scene, done in a worker process; what was found comes beside the case.
+
+The same for window and batch.
+"""
 
 from __future__ import annotations
 
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from hccoutcome.case import CaseFiles
 from hccoutcome.errors import HCCError, InputError
 from hccoutcome.findings import Findings
 from hccoutcome.gui.compat import worker_environment, worker_python
@@ -18,6 +23,9 @@ from hccoutcome.scene.build import add_findings
 from hccoutcome.scene.inputs import SceneCase, case_nodes, nodes_to_draw, write_case
 from hccoutcome.scene.nodes import CaseNodes
 
+if TYPE_CHECKING:
+    from hccoutcome.jobs import AnalyseJob, HabitatJob
+
 REPORT_FILE = "report.html"
 
 
@@ -26,30 +34,121 @@ def worker_command() -> tuple[str, ...]:
     return (worker_python(), "-m", "hccoutcome.worker")
 
 
-class CaseAnalysis:
-    """One analysis at a time.
+class CaseWork:
+    """One job on a case at a time; a kind of work adds ``process``, ``_take`` and what it ``forget``s.
 
     Signals:
-        progressed(fraction, message), finished(findings, nodes), failed(message), cancelled().
+        progressed(fraction, message), finished(found, nodes), failed(message), cancelled().
     """
 
-    def __init__(self, command: Callable[[], Sequence[str]] = worker_command) -> None:
-        """Take what names the worker's command; it is asked at each start."""
+    def __init__(self, command: Callable[[], Sequence[str]] | None = None) -> None:
+        """Take what names the worker's command, Slicer's own Python where None; it is asked at each start."""
         self.progressed, self.finished, self.failed, self.cancelled = Signal(), Signal(), Signal(), Signal()
-        self.findings: Findings | None = None
         self.nodes: CaseNodes | None = None
-        self._command = command
+        self._command = command or worker_command
         self._runner: JobRunner | None = None
         self._case: SceneCase | None = None
         self._folder: Path | None = None
-        self._out: Path | None = None
-        self._report_folder: Path | None = None
         self._failure: Failed | None = None
 
     @property
     def running(self) -> bool:
-        """Whether an analysis is under way."""
+        """Whether a job is under way."""
         return self._runner is not None and self._runner.running
+
+    def step(self) -> bool:
+        """Report what has happened since the last call; False once the job is over."""
+        return self._runner is not None and self._runner.step()
+
+    def cancel(self) -> None:
+        """End the job; the scene stays as it was."""
+        if self._runner is not None:
+            self._runner.cancel()
+
+    def forget(self) -> None:
+        """Let go of the last job: of its nodes, its case and its failure."""
+        self.nodes, self._case, self._failure = None, None, None
+
+    def _take(self, path: Path) -> tuple[Any, CaseNodes]:
+        """Put the result that a job wrote into the scene; return what was found and the case's nodes with it."""
+        raise NotImplementedError
+
+    def _launch(self, case: SceneCase, job_of: Callable[[CaseFiles], AnalyseJob | HabitatJob], wait: bool) -> None:
+        """Write a case and its job for the worker, and start it.
+
+        Args:
+            case: volumes, segments and record.
+            job_of: makes the job once the case's files are written; the job's folder is then ``self._folder``.
+            wait: return when it is done; otherwise at once.
+
+        Raises:
+            InputError: the input is wrong, before or after the worker looked at it.
+            HCCError: with ``wait``, the worker could not do it.
+        """
+        if self.running:
+            raise InputError("An analysis is under way: wait for it or cancel it.")
+        self._folder = Path(tempfile.mkdtemp(prefix="hcc-job-"))
+        self.forget()
+        self._case = case
+        try:
+            job_of(write_case(case, self._folder)).save(self._folder)
+            self._runner = self._new_runner()
+            self._runner.start(self._folder)
+        except BaseException:
+            self._clean()
+            raise
+        if wait:
+            self._runner.wait()
+            self._raise_failure()
+
+    def _new_runner(self) -> JobRunner:
+        runner = JobRunner(self._command(), worker_environment())
+        runner.progressed.connect(self.progressed.emit)
+        runner.finished.connect(self._on_finished)
+        runner.failed.connect(self._on_failed)
+        runner.cancelled.connect(self._on_cancelled)
+        return runner
+
+    def _on_finished(self, path: Path) -> None:
+        try:
+            found, self.nodes = self._take(path)
+        finally:
+            self._clean()
+        self.finished.emit(found, self.nodes)
+
+    def _on_failed(self, failure: Failed) -> None:
+        self._clean()
+        self._failure = failure
+        self.failed.emit(failure.message)
+
+    def _on_cancelled(self) -> None:
+        self._clean()
+        self.cancelled.emit()
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise (InputError if self._failure.wrong_input else HCCError)(self._failure.message)
+
+    def _clean(self) -> None:
+        """Remove the job's folder: it holds a copy of the patient's images."""
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+
+class CaseAnalysis(CaseWork):
+    """Features of a case and what model packages say of it.
+
+    Signals:
+        As ``CaseWork``; finished(findings, nodes).
+    """
+
+    def __init__(self, command: Callable[[], Sequence[str]] | None = None) -> None:
+        """Take what names the worker's command."""
+        super().__init__(command)
+        self.findings: Findings | None = None
+        self._out: Path | None = None
+        self._report_folder: Path | None = None
 
     def process(
         self,
@@ -58,6 +157,7 @@ class CaseAnalysis:
         settings: Sequence[str] = (),
         out: Path | None = None,
         engine: str = "auto",
+        references: Mapping[str, Path] | None = None,
         wait: bool = True,
     ) -> Findings | None:
         """Analyse a case of the scene.
@@ -68,6 +168,7 @@ class CaseAnalysis:
             settings: radiomics parameter files whose features are wanted besides.
             out: folder where the result files are kept; None keeps none: the scene has the results.
             engine: which radiomics engine computes the features.
+            references: by package name, the reference table of the user's own cohort.
             wait: return when it is done; otherwise at once, and ``step`` reports until it is.
 
         Returns:
@@ -77,49 +178,29 @@ class CaseAnalysis:
             InputError: the input is wrong, before or after the worker looked at it.
             HCCError: with ``wait``, the worker could not do it.
         """
-        if self.running:
-            raise InputError("An analysis is under way: wait for it or cancel it.")
         # Needs libraries that are installed when an analysis is first asked for.
         from hccoutcome.jobs import AnalyseJob
 
-        self._folder = Path(tempfile.mkdtemp(prefix="hcc-job-"))
-        self.forget()
-        self._case, self._out = case, out
-        try:
-            files = write_case(case, self._folder)
-            results = self._folder / "results" if out is None else out / case.case_id
-            job = AnalyseJob(
+        def job_of(files: CaseFiles) -> AnalyseJob:
+            self._out = out
+            return AnalyseJob(
                 case=files,
                 packages=tuple(packages),
-                out=results,
+                out=self._folder / "results" if out is None else out / case.case_id,
                 settings=tuple(settings),
+                references=dict(references or {}),
                 engine=engine,
                 scene=False,
                 report=False,
             )
-            job.save(self._folder)
-            self._runner = self._new_runner()
-            self._runner.start(self._folder)
-        except BaseException:
-            self._clean()
-            raise
-        if wait:
-            self._runner.wait()
-            self._raise_failure()
+
+        self._launch(case, job_of, wait)
         return self.findings
 
-    def step(self) -> bool:
-        """Report what has happened since the last call; False once the analysis is over."""
-        return self._runner is not None and self._runner.step()
-
-    def cancel(self) -> None:
-        """End the analysis; the scene stays as it was."""
-        if self._runner is not None:
-            self._runner.cancel()
-
     def forget(self) -> None:
-        """Let go of the last analysis: of its nodes, findings and failure, and of a report that nobody keeps."""
-        self.findings, self.nodes, self._case, self._failure = None, None, None, None
+        """Let go of the last analysis, and of a report that nobody keeps."""
+        super().forget()
+        self.findings = None
         if self._report_folder is not None:
             shutil.rmtree(self._report_folder, ignore_errors=True)
             self._report_folder = None
@@ -144,39 +225,8 @@ class CaseAnalysis:
             self._report_folder = Path(tempfile.mkdtemp(prefix="hcc-report-"))
         return self._report_folder
 
-    def _new_runner(self) -> JobRunner:
-        runner = JobRunner(self._command(), worker_environment())
-        runner.progressed.connect(self.progressed.emit)
-        runner.finished.connect(self._on_finished)
-        runner.failed.connect(self._on_failed)
-        runner.cancelled.connect(self._on_cancelled)
-        return runner
-
-    def _on_finished(self, path: Path) -> None:
-        try:
-            self.findings = Findings.from_json(json.loads(path.read_text(encoding="utf-8")))
-            # The user's own volumes carry no marks, so they are not among what add_findings finds again.
-            nodes = case_nodes(self._case)
-            self.nodes = replace(nodes, findings=add_findings(self.findings, nodes).findings)
-        finally:
-            self._clean()
-        self.finished.emit(self.findings, self.nodes)
-
-    def _on_failed(self, failure: Failed) -> None:
-        self._clean()
-        self._failure = failure
-        self.failed.emit(failure.message)
-
-    def _on_cancelled(self) -> None:
-        self._clean()
-        self.cancelled.emit()
-
-    def _raise_failure(self) -> None:
-        if self._failure is not None:
-            raise (InputError if self._failure.wrong_input else HCCError)(self._failure.message)
-
-    def _clean(self) -> None:
-        """Remove the job's folder: it holds a copy of the patient's images."""
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder = None
+    def _take(self, path: Path) -> tuple[Findings, CaseNodes]:
+        self.findings = Findings.from_json(json.loads(path.read_text(encoding="utf-8")))
+        # The user's own volumes carry no marks, so they are not among what add_findings finds again.
+        nodes = case_nodes(self._case)
+        return self.findings, replace(nodes, findings=add_findings(self.findings, nodes).findings)

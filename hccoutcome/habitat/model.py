@@ -14,13 +14,10 @@ from hccoutcome.files import explained_write_errors, sha256_of_json, write_json,
 from hccoutcome.habitat.agreement import Agreement
 from hccoutcome.habitat.choice import CurvePoint, curve_from_json
 from hccoutcome.habitat.clustering import Partition
+from hccoutcome.habitat.facts import CARD_FILE, FORMAT, FORMAT_VERSION, MODEL_FILE, incomplete, read_model_data
 from hccoutcome.habitat.scaling import Scaling
 from hccoutcome.habitat.settings import HabitatSettings
-from hccoutcome.loading import read_json
 from hccoutcome.version import __version__
-
-MODEL_FILE, CARD_FILE = "habitat-model.json", "card.md"
-FORMAT, FORMAT_VERSION = "hccoutcome habitat model", 1
 
 
 @dataclass(frozen=True)
@@ -114,32 +111,12 @@ def load_model(folder: Path) -> HabitatModel:
     Raises:
         InputError: there is none, it was changed since it was written, or another version wrote it.
     """
-    path = folder / MODEL_FILE
-    if not path.is_file():
-        raise InputError(
-            f"A habitat package is a folder with {MODEL_FILE}, found none in '{folder}': check the path, or learn one "
-            "from a cohort."
-        )
-    content = read_json(path)
-    data = content.get("model") if isinstance(content, Mapping) else None
-    if not isinstance(data, Mapping) or data.get("format") != FORMAT or data.get("version") != FORMAT_VERSION:
-        raise InputError(
-            f"'{path.name}' in '{folder.name}' was expected to be a {FORMAT} of version {FORMAT_VERSION}, found "
-            "something else: learn the habitats again with this version."
-        )
-    if sha256_of_json(data) != content.get("sha256"):
-        raise InputError(
-            f"'{path.name}' in '{folder.name}' does not have the content that was written (its SHA256 differs): get "
-            "the package again from where it was made."
-        )
+    data = read_model_data(folder)
     try:
         model = HabitatModel.from_json(data)
         _check_shapes(model)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(
-            f"'{path.name}' in '{folder.name}' was expected to hold a complete model, found {error!r}: learn the "
-            "habitats again."
-        ) from error
+        raise incomplete(folder, error) from error
     return model
 
 

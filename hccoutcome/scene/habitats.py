@@ -123,6 +123,8 @@ def _add_segmentation(result: HabitatResult, nodes: CaseNodes) -> slicer.vtkMRML
     """Return the segmentation with one named, coloured and coded segment for each habitat that there is."""
     segmentation = slicer.vtkMRMLSegmentationNode()
     segmentation.SetName("Habitats")
+    # Before it enters the scene, so that selectors that look for its role see it at once.
+    mark(segmentation, nodes.case_id, ROLE)
     nodes.scene.AddNode(segmentation)
     segmentation.CreateDefaultDisplayNodes()
     _set_grid(segmentation, result, nodes)

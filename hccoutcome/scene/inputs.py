@@ -11,7 +11,7 @@ from typing import Any
 import SimpleITK as sitk
 import slicer
 
-from hccoutcome.case import CaseFiles, ImageFile, MaskFile, Modality
+from hccoutcome.case import CaseFiles, ImageFile, MaskFile, Modality, canonical_region
 from hccoutcome.errors import InputError
 from hccoutcome.imaging.geometry import same_geometry
 from hccoutcome.scene.appearance import appearance
@@ -30,6 +30,7 @@ class SceneCase:
         segments: identifiers of the segments by canonical region; several are united.
         clinical: clinical record: name to number, text or ``{"value": ..., "unit": ...}``.
         modality: ``"CT"``, ``"MR"`` or None where not stated.
+        habitats: segmentation whose segments are regions by their identifiers (``habitat1``...); None for none.
     """
 
     case_id: str
@@ -38,6 +39,34 @@ class SceneCase:
     segments: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     clinical: Mapping[str, Any] = field(default_factory=dict)
     modality: Modality | None = None
+    habitats: slicer.vtkMRMLSegmentationNode | None = None
+
+
+Outlines = Mapping[str, tuple[tuple[slicer.vtkMRMLSegmentationNode, str], ...]]
+"""By region, the segments that make it up: the node and the segment's identifier there."""
+
+
+def outlines_of(case: SceneCase) -> Outlines:
+    """Return the segments of every region of a case, those of its habitats among them.
+
+    Raises:
+        InputError: a habitat is outlined twice, by the user and by the habitats handed over.
+    """
+    outlines = {region: tuple((case.segmentation, key) for key in keys) for region, keys in case.segments.items()}
+    for key in segment_ids(case.habitats):
+        region = canonical_region(key)
+        if region in outlines:
+            raise InputError(
+                f"The region '{region}' was expected once, found it in '{case.segmentation.GetName()}' and in "
+                f"'{case.habitats.GetName()}': set the segment to 'not used', or choose no habitats."
+            )
+        outlines[region] = ((case.habitats, key),)
+    return outlines
+
+
+def segment_ids(segmentation: slicer.vtkMRMLSegmentationNode | None) -> tuple[str, ...]:
+    """Return the identifiers of a segmentation's segments in their order; none without a segmentation."""
+    return () if segmentation is None else tuple(segmentation.GetSegmentation().GetSegmentIDs())
 
 
 def write_case(case: SceneCase, folder: Path) -> CaseFiles:
@@ -49,6 +78,7 @@ def write_case(case: SceneCase, folder: Path) -> CaseFiles:
         InputError: a volume has no voxels or lies under a transform, a segment no longer exists, or a region is empty.
     """
     images = {phase: _image(volume) for phase, volume in case.volumes.items()}
+    outlines = outlines_of(case)
     grids: list[str] = []
     for phase, image in images.items():
         if not any(same_geometry(image, images[other]) for other in grids):
@@ -58,10 +88,10 @@ def write_case(case: SceneCase, folder: Path) -> CaseFiles:
         images={phase: ImageFile(_write(image, folder / f"{phase}.nrrd")) for phase, image in images.items()},
         masks={
             region: tuple(
-                MaskFile(_write(_region(case, region, case.volumes[grid]), folder / f"{region}-{grid}.nrrd"))
+                MaskFile(_write(_region(outlines, region, case.volumes[grid]), folder / f"{region}-{grid}.nrrd"))
                 for grid in grids
             )
-            for region in case.segments
+            for region in outlines
             if grids
         },
         clinical=dict(case.clinical),
@@ -71,13 +101,13 @@ def write_case(case: SceneCase, folder: Path) -> CaseFiles:
 
 
 def case_nodes(case: SceneCase) -> CaseNodes:
-    """Return the nodes of a case, with what an earlier analysis of the same case has put beside them."""
+    """Return the nodes of a case that are still in the scene, with what earlier work has put beside them."""
     earlier = find_case_nodes(slicer.mrmlScene).get(case.case_id)
     return CaseNodes(
         case_id=case.case_id,
         scene=slicer.mrmlScene,
-        images=dict(case.volumes),
-        segmentations=() if case.segmentation is None else (case.segmentation,),
+        images={phase: volume for phase, volume in case.volumes.items() if volume.GetScene() is not None},
+        segmentations=tuple(node for node in (case.segmentation,) if node is not None and node.GetScene() is not None),
         findings={} if earlier is None else earlier.findings,
     )
 
@@ -92,10 +122,11 @@ def nodes_to_draw(case: SceneCase) -> Iterator[CaseNodes]:
         InputError: a node was removed from the scene meanwhile.
     """
     nodes = case_nodes(case)
-    for node in filter(None, (*case.volumes.values(), case.segmentation)):
+    for node in filter(None, (*case.volumes.values(), case.segmentation, case.habitats)):
         if node.GetScene() is None:
             raise InputError(f"'{node.GetName()}' is no longer in the scene: choose another and press Apply again.")
-    if not case.segments or not case.volumes:
+    outlines = outlines_of(case)
+    if not outlines or not case.volumes:
         yield replace(nodes, segmentations=())
         return
     drawn = slicer.vtkMRMLSegmentationNode()
@@ -105,9 +136,9 @@ def nodes_to_draw(case: SceneCase) -> Iterator[CaseNodes]:
         drawn.CreateDefaultDisplayNodes()
         grid = next(iter(case.volumes.values()))
         drawn.SetReferenceImageGeometryParameterFromVolumeNode(grid)
-        for region, segments in case.segments.items():
-            own = case.segmentation.GetSegmentation().GetSegment(segments[0])
-            segment = segment_from_mask(_region(case, region, grid), own.GetName())
+        for region, ((segmentation, key), *_) in outlines.items():
+            own = segmentation.GetSegmentation().GetSegment(key)
+            segment = segment_from_mask(_region(outlines, region, grid), own.GetName())
             segment.SetColor(*own.GetColor())
             drawn.GetSegmentation().AddSegment(segment, region)
             drawn.GetDisplayNode().SetSegmentOpacity3D(region, appearance(region).opacity)
@@ -124,17 +155,17 @@ def _image(volume: slicer.vtkMRMLScalarVolumeNode) -> sitk.Image:
     return image_from_node(volume)
 
 
-def _region(case: SceneCase, region: str, grid: slicer.vtkMRMLScalarVolumeNode) -> sitk.Image:
+def _region(outlines: Outlines, region: str, grid: slicer.vtkMRMLScalarVolumeNode) -> sitk.Image:
     """Return the segments of a region as one mask on the grid of a volume."""
-    _refuse_transform(case.segmentation)
     united = None
-    for segment in case.segments[region]:
-        if case.segmentation.GetSegmentation().GetSegment(segment) is None:
+    for segmentation, key in outlines[region]:
+        _refuse_transform(segmentation)
+        if segmentation.GetSegmentation().GetSegment(key) is None:
             raise InputError(
-                f"The segmentation '{case.segmentation.GetName()}' no longer has the segment '{segment}': "
+                f"The segmentation '{segmentation.GetName()}' no longer has the segment '{key}': "
                 "choose its regions again."
             )
-        mask = mask_from_segment(case.segmentation, segment, grid)
+        mask = mask_from_segment(segmentation, key, grid)
         united = mask if united is None else united | mask
     if not sitk.GetArrayViewFromImage(united).any():
         raise InputError(

@@ -11,6 +11,8 @@ from typing import Annotated
 import slicer
 from slicer.parameterNodeWrapper import Choice, parameterNodeWrapper, parameterPack
 
+from hccoutcome.habitat.settings import ALGORITHMS, CRITERIA, METHODS
+
 STATE_NAME = "HCCOutcome"
 """Singleton tag and module name of the shared parameter node."""
 NOT_STATED = "not stated"
@@ -18,11 +20,22 @@ MODALITY_CHOICES = [NOT_STATED, "CT", "MR"]
 PARAMETER_FILES = ["prime", "radscore", "haic-mri"]
 PHASES = ("precontrast", "arterial", "portal", "delayed")
 """The phases that the windows have a selector for."""
+AUTOMATIC = "automatic"
+NUMBERS = [AUTOMATIC, *map(str, range(2, 11))]
+"""Numbers of habitats to choose from."""
+BY_MODALITY = "by modality"
+PREPARATIONS = [BY_MODALITY, "none", "mri", "ct"]
+REGISTRATIONS = ["rigid", "deformable"]
+NO_FEATURES = "none"
+HABITAT_FEATURES = ["haic-mri", "prime", "radscore", NO_FEATURES]
 
 
 @parameterPack
 class CaseInputs:
-    """One case as chosen: volumes by phase, the segmentation with the region of each segment, the record as typed."""
+    """One case as chosen: volumes by phase, the segmentation with the region of each segment, the record as typed.
+
+    ``habitats`` is the segmentation of its habitats where they were handed over to the models.
+    """
 
     case_id: str = "case"
     modality: Annotated[str, Choice(MODALITY_CHOICES)] = NOT_STATED
@@ -31,8 +44,38 @@ class CaseInputs:
     portal: slicer.vtkMRMLScalarVolumeNode
     delayed: slicer.vtkMRMLScalarVolumeNode
     segmentation: slicer.vtkMRMLSegmentationNode
+    habitats: slicer.vtkMRMLSegmentationNode
     regions: dict[str, str]
     clinical: dict[str, str]
+
+
+@parameterPack
+class HabitatInputs:
+    """How habitats are found.
+
+    Attributes:
+        left_out: phases that have a volume but take no part.
+        region: the region to divide.
+        method, algorithm, criterion: see ``hccoutcome.habitat.settings.HabitatSettings``.
+        package: folder of the habitat package to apply; empty for none.
+        number: how many habitats.
+        preparation: what is done to the images first; by modality: as published for MR, nothing for CT.
+        registration: how phases are brought to the reference phase, with a preparation.
+        resample: whether images on other grids may be resampled.
+        features: parameter file of the features of each habitat.
+    """
+
+    left_out: list[str]
+    region: str = "tumor"
+    method: Annotated[str, Choice(list(METHODS))] = "one-step"
+    package: str
+    algorithm: Annotated[str, Choice(list(ALGORITHMS))] = "kmeans"
+    number: Annotated[str, Choice(NUMBERS)] = AUTOMATIC
+    criterion: Annotated[str, Choice(list(CRITERIA))] = "elbow"
+    preparation: Annotated[str, Choice(PREPARATIONS)] = BY_MODALITY
+    registration: Annotated[str, Choice(REGISTRATIONS)] = "rigid"
+    resample: bool = False
+    features: Annotated[str, Choice(HABITAT_FEATURES)] = "haic-mri"
 
 
 @parameterNodeWrapper
@@ -41,13 +84,15 @@ class CaseState:
 
     Attributes:
         case: the case's inputs.
+        habitat: how HCCHabitat finds habitats.
         response_models: packages chosen in HCCResponse.
         survival_models: packages chosen in HCCSurvival.
-        parameter_file: radiomics parameter file chosen in HCCHabitat.
+        parameter_file: parameter file of whole regions chosen in HCCHabitat.
         output_folder: where result files are kept; empty: nowhere, only the scene has the results.
     """
 
     case: CaseInputs
+    habitat: HabitatInputs
     response_models: list[str]
     survival_models: list[str]
     parameter_file: Annotated[str, Choice(PARAMETER_FILES)] = "prime"

@@ -1,7 +1,7 @@
 """Stand-in for ``slicer.parameterNodeWrapper`` (Slicer/Base/Python/slicer/parameterNodeWrapper).
 
 The same names in the parameter node, the same observed values and the same connections to widgets, for the types that
-the modules use: str, MRML nodes, list[str], dict[str, str], Choice, and packs of these. Any other type is an error.
+the modules use: str, bool, MRML nodes, list[str], dict[str, str], Choice, and packs of these. Any other is an error.
 """
 
 from __future__ import annotations
@@ -50,6 +50,11 @@ class _Serializer:
 
     def read(self, node: Any, name: str) -> Any:
         return self.kind(node.GetParameter(name))
+
+
+class _BoolSerializer(_Serializer):
+    def read(self, node: Any, name: str) -> bool:
+        return node.GetParameter(name) == "True"
 
 
 class _NodeSerializer(_Serializer):
@@ -207,6 +212,8 @@ def _serializer(annotated: Any) -> _Serializer:
     choice = next((note for note in notes if isinstance(note, Choice)), None)
     if kind is str:
         return _Serializer(kind, choice)
+    if kind is bool:
+        return _BoolSerializer(bool)
     if kind == list[str]:
         return _ListSerializer()
     if kind == dict[str, str]:
@@ -372,6 +379,7 @@ class _Connector:
         self._widget, self._serializer, self._callback = widget, serializer, None
         pairs = {
             (qt.QLineEdit, str): (lambda: widget.text, self._write_text, "textChanged(QString)"),
+            (qt.QCheckBox, bool): (lambda: widget.checked, self._write_bool, "stateChanged(int)"),
             (qt.QComboBox, str): (lambda: widget.currentText, self._write_choice, "currentIndexChanged(int)"),
             (qMRMLNodeComboBox, slicer.vtkMRMLNode): (
                 widget_node(widget),
@@ -403,6 +411,9 @@ class _Connector:
     def _write_text(self, value: str) -> None:
         if value != self._widget.text:
             self._widget.text = value
+
+    def _write_bool(self, value: bool) -> None:
+        self._widget.checked = value
 
     def _write_choice(self, value: str) -> None:
         self._widget.currentIndex = self._serializer.choice.choices.index(value)

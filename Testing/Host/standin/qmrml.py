@@ -45,6 +45,7 @@ class qMRMLNodeComboBox(qt.QWidget):
         super().__init__(*arguments)
         self._scene, self._tags = None, []
         self._types: list[str] = []
+        self._attributes: list[tuple[str, str, str]] = []
         self._flags = {"noneEnabled": False, "addEnabled": True, "removeEnabled": True, "renameEnabled": False}
         self._children, self._none = True, "None"
         self._ids: list[str] = []
@@ -86,6 +87,11 @@ class qMRMLNodeComboBox(qt.QWidget):
         self._types = list(types)
         self._populate()
 
+    def addAttribute(self, node_type: str, name: str, value: str) -> None:
+        """Show nodes of a type only where they have this attribute."""
+        self._attributes.append((node_type, name, value))
+        self._populate()
+
     def nodeCount(self) -> int:
         return len([identifier for identifier in self._ids if identifier])
 
@@ -100,6 +106,9 @@ class qMRMLNodeComboBox(qt.QWidget):
         return [node for node in nodes if not node.GetHideFromEditors() and self._shows(node)]
 
     def _shows(self, node: Any) -> bool:
+        wanted = [(name, value) for kind, name, value in self._attributes if node.IsA(kind)]
+        if any(node.GetAttribute(name) != value for name, value in wanted):
+            return False
         if self._children:
             return any(node.IsA(name) for name in self._types)
         return node.GetClassName() in self._types

@@ -10,7 +10,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import SimpleITK as sitk
+
+from hccoutcome.case import Case
 
 ROOT = Path(__file__).resolve().parents[3]
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -82,3 +86,42 @@ def until(application: Any) -> Callable[..., None]:
             time.sleep(0.01)
 
     return wait
+
+
+@pytest.fixture
+def fake_worker(application: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """A worker that answers at once; ``fake_worker("slow")`` and the like change its manners."""
+    from hccoutcome.gui import work
+
+    command = (sys.executable, str(Path(__file__).with_name("fake_worker.py")))
+    monkeypatch.setattr(work, "worker_command", lambda: command)
+    return lambda mode: monkeypatch.setenv("FAKE_WORKER", mode)
+
+
+def box_mask(*corners: tuple[int, int]) -> sitk.Image:
+    """Return a mask filled in a box, its corners along z, y, x."""
+    array = np.zeros((12, 24, 24), np.uint8)
+    array[tuple(slice(low, high) for low, high in corners)] = 1
+    return sitk.GetImageFromArray(array)
+
+
+@pytest.fixture
+def case() -> Case:
+    """A small case of two phases with tumour and liver, and half a record."""
+    images = {
+        phase: sitk.GetImageFromArray(np.random.default_rng(seed).normal(80, 10, (12, 24, 24)).astype(np.int16))
+        for seed, phase in enumerate(("arterial", "portal"))
+    }
+    masks = {
+        "tumor": (box_mask((3, 9), (6, 14), (6, 14)),),
+        "liver": (box_mask((1, 11), (2, 22), (2, 22)),),
+    }
+    return Case("P001", images, masks, {"vascular_invasion": 1.0, "tumor_diameter": 5.0}, "CT")
+
+
+@pytest.fixture
+def case_nodes(scene: Any, case: Case) -> Any:
+    """The small case in the scene."""
+    from hccoutcome.scene.build import add_case
+
+    return add_case(case)

@@ -9,7 +9,11 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
+import SimpleITK as sitk
+
 from hccoutcome.findings import Findings
+from hccoutcome.habitat.result import HabitatResult, Table, save_result
 from hccoutcome.package.prediction import Applicability, Contribution, Prediction
 from hccoutcome.status import QualityItem
 
@@ -44,6 +48,66 @@ def findings(job: dict) -> Findings:
     )
 
 
+def habitats(job: dict) -> HabitatResult:
+    """Slices of the tumour as habitats, one above the other."""
+    outline = next(mask for mask in job["case"]["masks"][job["region"]])
+    mask = sitk.ReadImage(outline["path"] if isinstance(outline, dict) else outline)
+    k = job["settings"]["k"] or 3
+    inside = sitk.GetArrayFromImage(mask) > 0
+    levels = np.flatnonzero(inside.any(axis=(1, 2)))
+    labels = np.zeros(inside.shape, np.uint8)
+    for number, part in enumerate(np.array_split(levels, k), start=1):
+        labels[part] = number
+    image = sitk.GetImageFromArray(labels * inside)
+    image.CopyInformation(mask)
+    phases = list(job["case"]["images"])
+    counts = [int(np.count_nonzero(labels * inside == number)) for number in range(1, k + 1)]
+    features = [f"{phase}_habitat{i + 1}_original_firstorder_Mean" for phase in phases for i in range(k)]
+    parts = [name.split("_") for name in features]
+    tables = {
+        "table": Table("Habitats", {"region": [*(f"habitat{i + 1}" for i in range(k)), job["region"]]}),
+        "measures": Table(
+            "Habitats: measures",
+            {"Measure": ["Heterogeneity (ITH)"], "Value": [0.25], "Meaning": ["a meaning"], "Name": ["ith"]},
+        ),
+        "curve": Table("Habitats: number", {"k": [2, 3, 4], "inertia": [3.0, 2.0, 1.5]}),
+        "chosen": Table("Habitats: chosen number", {"k": [k], "inertia": [2.0]}),
+        "interaction": Table("Habitats: interaction", {"region": ["outside"], "outside": [0]}),
+        "features": Table(
+            "Habitats: features",
+            {
+                "Feature": features,
+                "Phase": [part[0] for part in parts],
+                "Region": [part[1] for part in parts],
+                "Value": [float(index) for index in range(len(features))],
+            },
+        ),
+    }
+    sizes = [
+        {
+            "habitat": number,
+            "voxels": count,
+            "volume_ml": count / 1000,
+            "proportion": count / sum(counts),
+            "parts": 1,
+            "means": dict.fromkeys(phases, 10.0 * number),
+        }
+        for number, count in enumerate(counts, start=1)
+    ]
+    summary = {
+        "k": k,
+        "phases": phases,
+        "ordering": "An ordering.",
+        "habitats": sizes,
+        "measures": {"ith": 0.25},
+        "agreement": None,
+        "model": "ab" if job["package"] else None,
+        "settings": job["settings"],
+        "notes": ["A note."],
+    }
+    return HabitatResult(job["region"], image, tables, summary, provenance={"job": job})
+
+
 def main() -> int:
     folder = Path(sys.argv[-1])
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
@@ -55,6 +119,14 @@ def main() -> int:
     if mode == "slow":
         subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
         time.sleep(600)
+    if mode == "crash":
+        os.abort()
+    if job["kind"] == "habitat":
+        path = save_result(habitats(job), folder / "habitats")
+        if mode == "nonsense":
+            path.write_text("{}", encoding="utf-8")
+        say("result", path=str(path))
+        return 0
     path = Path(job["out"]) / "result.json"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(findings(job).to_json() if mode == "good" else {"not": "findings"}), encoding="utf-8")

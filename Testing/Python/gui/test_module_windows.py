@@ -2,71 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
-import numpy as np
 import psutil
 import pytest
-import SimpleITK as sitk
+from window_steps import fill_in, tables, tick
 
-from hccoutcome.case import Case
 from hccoutcome.gui import work
 
 ROOT = Path(__file__).resolve().parents[3]
 MODULES = ("HCCHabitat", "HCCResponse", "HCCSurvival")
-
-
-@pytest.fixture
-def fake_worker(monkeypatch):
-    """A worker that answers at once; ``fake_worker("slow")`` and the like change its manners."""
-    command = (sys.executable, str(Path(__file__).with_name("fake_worker.py")))
-    monkeypatch.setattr(work.CaseAnalysis.__init__, "__defaults__", (lambda: command,))
-    return lambda mode: monkeypatch.setenv("FAKE_WORKER", mode)
-
-
-def box_mask(*corners):
-    array = np.zeros((12, 24, 24), np.uint8)
-    array[tuple(slice(low, high) for low, high in corners)] = 1
-    return sitk.GetImageFromArray(array)
-
-
-@pytest.fixture
-def case():
-    """A small case of two phases with tumour and liver, and half a record."""
-    images = {
-        phase: sitk.GetImageFromArray(np.random.default_rng(seed).normal(80, 10, (12, 24, 24)).astype(np.int16))
-        for seed, phase in enumerate(("arterial", "portal"))
-    }
-    masks = {
-        "tumor": (box_mask((3, 9), (6, 14), (6, 14)),),
-        "liver": (box_mask((1, 11), (2, 22), (2, 22)),),
-    }
-    return Case("P001", images, masks, {"vascular_invasion": 1.0, "tumor_diameter": 5.0}, "CT")
-
-
-@pytest.fixture
-def case_nodes(scene, case):
-    from hccoutcome.scene.build import add_case
-
-    return add_case(case)
-
-
-def fill_in(widget, nodes):
-    """Choose a case in a window as a user does: by its widgets."""
-    ui = widget.window.ui
-    ui.caseIdEdit.text = "P001"
-    ui.guessButton.click()
-    ui.segmentationSelector.setCurrentNode(nodes.segmentations[0])
-    if widget.window.models is not None:
-        tick(ui, 0)
-
-
-def tick(ui, row, on=True):
-    import qt
-
-    ui.modelsList.item(row).setCheckState(qt.Qt.Checked if on else qt.Qt.Unchecked)
 
 
 def type_value(ui, title, text):
@@ -124,7 +70,7 @@ def test_widgets_write_the_state_and_the_state_writes_the_widgets(open_module, c
     ui.arterialSelector.setCurrentNode(case_nodes.images["arterial"])
     ui.segmentationSelector.setCurrentNode(case_nodes.segmentations[0])
     type_value(ui, "Albumin", "41")
-    tick(ui, 0)
+    tick(ui.modelsList, 0)
     ui.outputFolder.currentPath = "/results"
     state = widget.window.state
     assert (state.case.case_id, state.case.modality) == ("P002", "CT")
@@ -210,7 +156,7 @@ def test_a_record_is_read_from_a_file(open_module, monkeypatch, tmp_path):
 def test_the_variables_of_the_ticked_models_stand_first(open_module):
     ui = open_module("HCCResponse").window.ui
     assert ui.clinicalTable.item(0, 0).text() == "Age"
-    tick(ui, 0)
+    tick(ui.modelsList, 0)
     assert [ui.clinicalTable.item(row, 0).text() for row in range(2)] == [
         "Macrovascular invasion",
         "Diameter of the largest tumour",
@@ -226,7 +172,7 @@ def test_apply_waits_with_a_reason_until_all_is_there(open_module, case_nodes):
     widget = open_module("HCCSurvival")
     ui = widget.window.ui
     assert (ui.applyButton.enabled, ui.readyLabel.text) == (False, "Choose at least one model.")
-    tick(ui, 0)
+    tick(ui.modelsList, 0)
     assert ui.readyLabel.text == "Choose the volume of the arterial phase or the portal venous phase."
     assert ui.applyButton.toolTip == ui.readyLabel.text
     ui.portalSelector.setCurrentNode(case_nodes.images["portal"])
@@ -244,7 +190,7 @@ def test_apply_waits_with_a_reason_until_all_is_there(open_module, case_nodes):
 def test_a_removed_segment_or_volume_makes_it_not_ready_again(open_module, case_nodes):
     import slicer
 
-    widget = open_module("HCCHabitat")
+    widget = open_module("HCCSurvival")
     ui = widget.window.ui
     fill_in(widget, case_nodes)
     assert ui.applyButton.enabled
@@ -252,7 +198,7 @@ def test_a_removed_segment_or_volume_makes_it_not_ready_again(open_module, case_
     assert ui.readyLabel.text == "Say which segment is the region 'tumor'."
     slicer.mrmlScene.RemoveNode(case_nodes.images["arterial"])
     slicer.mrmlScene.RemoveNode(case_nodes.images["portal"])
-    assert ui.readyLabel.text.startswith("Choose the volume of the phase before contrast or")
+    assert ui.readyLabel.text.startswith("Choose the volume of the arterial phase or")
 
 
 # --- running ------------------------------------------------------------------------------------------------------
@@ -285,19 +231,6 @@ def test_apply_brings_scores_into_the_window_and_the_scene(name, open_module, ca
     assert widget.logic.analysis.findings.provenance["masks"] == ["liver", "tumor"]
 
 
-def test_the_habitat_window_computes_features_and_shows_the_quality_table(open_module, case_nodes, fake_worker, until):
-    widget = open_module("HCCHabitat")
-    ui = widget.window.ui
-    fill_in(widget, case_nodes)
-    ui.parameterFileBox.setCurrentIndex(2)
-    ui.applyButton.click()
-    until(lambda: ui.applyButton.text == "Apply")
-    assert ui.messageLabel.text == "Done: 2 features, 2 tables in the scene."
-    assert ui.resultsTable.item(0, 2).text() == "Look at this"
-    assert ui.detailsLabel.text == "Look at it."
-    assert widget.logic.analysis.nodes.findings["features"].GetNumberOfRows() == 2
-
-
 def test_a_second_run_replaces_the_tables_of_the_first(scene, open_module, case_nodes, fake_worker, until):
     widget = open_module("HCCSurvival")
     fill_in(widget, case_nodes)
@@ -307,11 +240,6 @@ def test_a_second_run_replaces_the_tables_of_the_first(scene, open_module, case_
     names = [node.GetName() for node in tables(scene)]
     assert len(names) == len(set(names))
     assert "Results" in names
-
-
-def tables(scene):
-    count = scene.GetNumberOfNodesByClass("vtkMRMLTableNode")
-    return [scene.GetNthNodeByClass(index, "vtkMRMLTableNode") for index in range(count)]
 
 
 def test_the_sentence_of_a_worker_that_refuses_is_shown_and_the_scene_stays(
