@@ -21,7 +21,7 @@ class ColumnEncoder(TransformerMixin, BaseEstimator):
     """Impute and encode the columns of a training table.
 
     Categories become the number that the schema gives them (Child-Pugh A, B, C are 1, 2, 3), but for nominal ones,
-    whose categories have no order: those become one column for each category except the first, called
+    whose categories have no order: those become one column for each category seen in training except the first, called
     ``tumor_morphology=massive``. What is missing becomes the median (the commonest value of yes-or-no variables and
     categories) of the patients that ``fit`` saw. Columns of which these have no value are left out.
 
@@ -34,6 +34,7 @@ class ColumnEncoder(TransformerMixin, BaseEstimator):
         sources_: the column of the table that each column of the result comes from.
         fill_: what stands for a missing value, by column of the table.
         empty_: columns without any value in training.
+        categories_: the categories of nominal variables seen in training, by variable; the first has no column.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class ColumnEncoder(TransformerMixin, BaseEstimator):
         self.fill_ = {str(name): _typical(numbers[name]) for name in numbers.columns[known]}
         gaps = numbers.columns[numbers.isna().any() & known]
         self.with_gaps_ = [str(name) for name in gaps] if self.indicators else []
+        self.categories_ = {n: _seen(n, numbers[n].fillna(self.fill_[n])) for n in self.fill_ if self._is_nominal(n)}
         self.sources_ = {column: name for name in self.fill_ for column in self._columns_of(name)}
         self.sources_ |= {f"{name}{MISSING_SUFFIX}": name for name in self.with_gaps_}
         return self
@@ -98,12 +100,20 @@ class ColumnEncoder(TransformerMixin, BaseEstimator):
         return self.nominal == "one-hot" and name in VARIABLES and VARIABLES[name].nominal
 
     def _columns_of(self, name: str) -> list[str]:
-        return [f"{name}={code.value}" for code in VARIABLES[name].codes[1:]] if self._is_nominal(name) else [name]
+        if name not in self.categories_:
+            return [name]
+        return [f"{name}={value}" for value in list(self.categories_[name])[1:]]
 
     def _encoded(self, name: str, column: pd.Series) -> dict[str, pd.Series]:
-        if not self._is_nominal(name):
+        if name not in self.categories_:
             return {name: column}
-        return {f"{name}={code.value}": (column == code.number).astype(float) for code in VARIABLES[name].codes[1:]}
+        others = list(self.categories_[name].items())[1:]
+        return {f"{name}={value}": (column == number).astype(float) for value, number in others}
+
+
+def _seen(name: str, column: pd.Series) -> dict[str, float]:
+    """Return the categories of a variable that a column holds, with their numbers."""
+    return {code.value: code.number for code in VARIABLES[name].codes if (column == code.number).any()}
 
 
 def _coded(name: str, column: pd.Series) -> pd.Series:

@@ -136,7 +136,7 @@ def penalised_path(frame: pd.DataFrame, y: NDArray[Any], settings: PathSettings)
     """
     values = frame.to_numpy(float)
     penalties, coefficients, intercepts = _path(values, y, settings, None)
-    folds = _folds(y, settings)
+    folds = stratified_folds(y, settings)
     losses = np.full((len(folds), len(penalties)), np.nan)
     sizes = np.zeros(len(folds))
     for number, (train, test) in enumerate(folds):
@@ -277,7 +277,12 @@ def _without_smallest(x: Floats, y: NDArray[Any], settings: PathSettings, grid: 
     return grid[: max(2, len(grid) * 3 // 4)]
 
 
-def _folds(y: NDArray[Any], settings: PathSettings) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+def stratified_folds(y: NDArray[Any], settings: PathSettings) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Return training and held-out patients of each fold, with the classes or events spread evenly.
+
+    Raises:
+        InputError: fewer than two patients of a class, or fewer than two events.
+    """
     classes = y["event"] if is_survival(y) else y
     rarer = int(classes.sum()) if is_survival(y) else int(min(classes.sum(), (~classes).sum()))
     if rarer < 2:
@@ -303,7 +308,7 @@ def _held_out(
     scaling = learn_scaling(values[train])
     predictor = scaling.apply(values) @ coefficients + intercepts
     if settings.criterion == "concordance":
-        return np.array([1 - _concordance(y[test], column) for column in predictor[test].T])
+        return np.array([1 - concordance(y[test], column) for column in predictor[test].T])
     if not is_survival(y):
         return np.array([_binomial_deviance(column, y[test].astype(float)) / len(test) for column in predictor[test].T])
     events = y["event"][test].sum()
@@ -324,7 +329,8 @@ def _partial(y: NDArray[Any], predictor: Floats) -> Floats:
     return (eta - at_risk)[event].sum(axis=0)
 
 
-def _concordance(y: NDArray[Any], predictor: Floats) -> float:
+def concordance(y: NDArray[Any], predictor: Floats) -> float:
+    """Return the AUC, or Harrell's C-index; 0.5 where no two patients can be compared."""
     if not is_survival(y):
         from sklearn.metrics import roc_auc_score
 
