@@ -20,6 +20,8 @@ MIXTURES = 256
 """Random mixtures of rows on which additivity is tried, besides all rows themselves."""
 TOLERANCE = 1e-8
 """What numbers may differ by, relative to the largest, and still be the same."""
+ROUNDING = 1e-15
+"""A few units in the last place of a probability."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,9 @@ def take_apart(function: Function, coding: Coding, varying: Sequence[int], chunk
     return AdditiveModel(coding, float(outputs[0]), tuple(parts))
 
 
-def is_additive(model: AdditiveModel, function: Function, codes: np.ndarray, seed: int) -> bool:
+def is_additive(
+    model: AdditiveModel, function: Function, codes: np.ndarray, seed: int, from_probabilities: bool = False
+) -> bool:
     """Return whether a function equals its additive form on rows and on random mixtures of them.
 
     A function that differs from it in a share p of all mixtures passes with probability (1 - p)^256.
@@ -76,6 +80,7 @@ def is_additive(model: AdditiveModel, function: Function, codes: np.ndarray, see
         function: the function itself.
         codes: rows that were explained or stand in the background, shape (rows, columns).
         seed: of the mixtures.
+        from_probabilities: True where the outputs are log-odds computed from probabilities.
     """
     draw = np.random.default_rng(seed)
     first, second = (codes[draw.integers(len(codes), size=MIXTURES)] for _ in range(2))
@@ -85,7 +90,10 @@ def is_additive(model: AdditiveModel, function: Function, codes: np.ndarray, see
     expected = model.constant + model.amounts(rows).sum(axis=1)
     if not (np.isfinite(outputs).all() and np.isfinite(expected).all()):
         return False
-    return bool(np.abs(outputs - expected).max() <= TOLERANCE * max(1.0, float(np.abs(outputs).max())))
+    allowed = TOLERANCE * max(1.0, float(np.abs(outputs).max()))
+    # Log-odds come from probabilities, whose distance from 1 has lost all but a few digits where they are large.
+    lost = ROUNDING * np.exp(np.minimum(np.abs(outputs), 700.0)) if from_probabilities else 0.0
+    return bool(np.all(np.abs(outputs - expected) <= allowed + lost))
 
 
 def exact_values(model: AdditiveModel, rows: np.ndarray, background: np.ndarray) -> tuple[np.ndarray, float]:

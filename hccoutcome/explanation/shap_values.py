@@ -210,7 +210,7 @@ def _exact(
         prepared = _prepare(task, scale, settings.seed)
         model = take_apart(prepared.function, prepared.coding, prepared.read)
         codes = np.vstack([prepared.rows, prepared.background])
-        if not is_additive(model, prepared.function, codes, settings.seed):
+        if not is_additive(model, prepared.function, codes, settings.seed, scale == "log-odds"):
             return
         values, base = exact_values(model, prepared.rows, prepared.background)
         yield values, np.full(len(values), base), prepared.function(task.cases)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from hccoutcome.clinical.variables import VARIABLES
-from hccoutcome.explanation.explanation import Explanation
 from hccoutcome.package.format import Package
 from hccoutcome.package.linear import INTERCEPT
-from hccoutcome.package.prediction import Contribution, Prediction, linear_scale
+from hccoutcome.package.prediction import BASE, Contribution, Prediction
+
+if TYPE_CHECKING:
+    from hccoutcome.explanation.explanation import Explanation
 
 TOLERANCE = 1e-6
+ZERO_IN_WORDS = "every input 0"
 INTERCEPT_IN_WORDS = "standardised inputs at the reference mean, others 0"
 REFERENCE_IN_WORDS = "every feature at the reference mean, other inputs 0"
 NO_BASE_IN_WORDS = "the score has no constant"
@@ -131,42 +133,57 @@ def waterfall_of_prediction(prediction: Prediction, package: Package | None = No
         return None
     if any(amount is None or not math.isfinite(amount) for amount in amounts):
         return None
-    scale = linear_scale(prediction.scale)
+    scale = prediction.linear_scale
     output = _on_linear_scale(prediction.score, scale)
-    base = math.fsum(item.amount or 0.0 for item in prediction.contributions if item.name == INTERCEPT)
-    inputs = [item for item in prediction.contributions if item.name != INTERCEPT]
-    has_base = len(inputs) < len(amounts)
+    bases = [item for item in prediction.contributions if item.name in (INTERCEPT, BASE)]
+    base = math.fsum(item.amount or 0.0 for item in bases)
+    inputs = [item for item in prediction.contributions if item not in bases]
     total = base + math.fsum(item.amount or 0.0 for item in inputs)
     # A score that is rounded, cut off or read from a table is no sum, whatever its inputs add.
-    if not abs(total - output) <= TOLERANCE * max(1.0, abs(output)):
+    if not math.isfinite(output) or not abs(total - output) <= TOLERANCE * max(1.0, abs(output)):
         return None
     shifts = [_mean_amount(item, package) for item in inputs]
     steps = tuple(
         Step(item.name, _amount_in_words(item), (item.amount or 0.0) - (shift or 0.0))
         for item, shift in zip(inputs, shifts, strict=True)
     )
-    relative = any(shift is not None for shift in shifts)
-    words = REFERENCE_IN_WORDS if relative else INTERCEPT_IN_WORDS if has_base else NO_BASE_IN_WORDS
     return Waterfall(
         title=prediction.title,
         scale=scale,
         base=base + math.fsum(shift or 0.0 for shift in shifts),
-        base_in_words=words,
+        base_in_words=_base_in_words(bases, inputs, shifts),
         steps=steps,
         output=total,
         output_in_words=_probability(total) if scale == "log-odds" else prediction.label,
     )
 
 
+def _base_in_words(
+    bases: Sequence[Contribution], inputs: Sequence[Contribution], shifts: Sequence[float | None]
+) -> str:
+    if bases and bases[0].name == BASE:
+        return f"mean over the background: {bases[0].value}"
+    if any(shift is not None for shift in shifts):
+        return REFERENCE_IN_WORDS
+    if not bases:
+        return NO_BASE_IN_WORDS
+    return INTERCEPT_IN_WORDS if any(map(_is_standardised, inputs)) else ZERO_IN_WORDS
+
+
+def _is_standardised(item: Contribution) -> bool:
+    """Return whether an input adds something else than its coefficient times its value."""
+    if item.coefficient is None or item.amount is None or isinstance(item.value, str):
+        return False
+    return not math.isclose(item.coefficient * item.value, item.amount, rel_tol=1e-9, abs_tol=1e-12)
+
+
 def _mean_amount(item: Contribution, package: Package | None) -> float | None:
-    """Return what an input adds at the reference mean, None where no reference tells; 0 where it is standardised."""
+    """Return what an input adds at the reference mean, 0 where it is standardised; None where no reference tells."""
     reference = None if package is None else package.reference
     known = None if reference is None else reference.features.get(item.name)
-    if known is None or item.coefficient is None or isinstance(item.value, str):
+    if known is None or item.coefficient is None:
         return None
-    raw = item.coefficient * item.value
-    standardised = item.amount is not None and not math.isclose(raw, item.amount, rel_tol=1e-9, abs_tol=1e-12)
-    return 0.0 if standardised else item.coefficient * known.mean
+    return 0.0 if _is_standardised(item) else item.coefficient * known.mean
 
 
 def _on_linear_scale(score: float, scale: str) -> float:
@@ -187,10 +204,10 @@ def _amount_in_words(item: Contribution) -> str:
 
 def value_in_words(name: str, value: Any) -> str:
     """Return an input's value for a reader: four digits, yes or no for a binary variable, missing as such."""
-    if value is None or pd.isna(value):
-        return "missing"
     if isinstance(value, str):
         return value
+    if value is None or math.isnan(value):
+        return "missing"
     if name in VARIABLES and VARIABLES[name].kind == "binary":
         return "yes" if value else "no"
     return f"{float(value):.4g}"

@@ -8,6 +8,9 @@ from typing import Any, Literal
 
 from hccoutcome.status import Status
 
+BASE = "base"
+"""Name of the contribution that is the mean score over the background, where SHAP explains a score."""
+
 StabilityStatus = Literal["stable", "unstable", "not measured"]
 
 
@@ -50,8 +53,9 @@ class Contribution:
         value: the value used, in ``unit``; text for coded variables.
         unit: unit of the value, empty where it has none.
         coefficient: the model's coefficient (points for a staging score), None where the model has no such thing.
-        amount: what this input adds to the score on its linear scale (``linear_scale``), None where that is not
-            defined. A linear score's first contribution is its intercept, so that the amounts sum to the score.
+        amount: what this input adds to the score on ``Prediction.linear_scale``, None where that is not defined.
+            The first contribution of a linear score is its intercept, that of one explained by SHAP is the mean over
+            the background (``BASE``), so that the amounts sum to the score.
         stability: how stable the feature is; None for what is no feature, or where the package carries no table.
     """
 
@@ -67,11 +71,6 @@ class Contribution:
         """Return the contribution in plain data; what was written before there was any stability has none."""
         found = data.get("stability")
         return cls(**{**data, "stability": None if found is None else InputStability(**found)})
-
-
-def linear_scale(scale: str) -> str:
-    """Return the scale on which contributions add up: a probability's is its log-odds, any other its own."""
-    return "log-odds" if scale == "probability" else scale
 
 
 @dataclass(frozen=True)
@@ -90,6 +89,8 @@ class Prediction:
         applicability: whether the number may be believed.
         contributions: the inputs used, in the model's order.
         citation: the paper.
+        adds_to: the scale on which the contributions' amounts add up; empty where it is the log-odds of a probability
+            and for any other score its own.
     """
 
     package: str
@@ -103,6 +104,12 @@ class Prediction:
     label: str = ""
     contributions: tuple[Contribution, ...] = ()
     citation: str = ""
+    adds_to: str = ""
+
+    @property
+    def linear_scale(self) -> str:
+        """The scale on which the contributions' amounts add up."""
+        return self.adds_to or ("log-odds" if self.scale == "probability" else self.scale)
 
     def to_json(self) -> dict[str, Any]:
         """Return the prediction as plain JSON data, as it stands in ``result.json``."""

@@ -13,7 +13,7 @@ from hccoutcome.clinical.indices import INDICES, composite_index, missing_for_in
 from hccoutcome.clinical.variables import VARIABLES
 from hccoutcome.errors import InputError
 from hccoutcome.findings import Findings
-from hccoutcome.package.prediction import Contribution, Prediction, linear_scale
+from hccoutcome.package.prediction import Contribution, Prediction
 from hccoutcome.package.stability import in_words
 from hccoutcome.report.wording import CHECKED, phase_title
 from hccoutcome.status import VERDICTS, Status
@@ -77,7 +77,7 @@ class Score:
     @property
     def adds_to(self) -> str:
         """What the amounts of the inputs add up to."""
-        return linear_scale(self.prediction.scale)
+        return self.prediction.linear_scale
 
 
 @dataclass(frozen=True)
@@ -218,6 +218,25 @@ def picture_groups(pictures: Mapping[str, bytes], findings: Findings) -> list[Pi
         title = phase_title(phase) if phase else "Surfaces"
         groups.setdefault(title, []).append(_picture(title, plane if phase else "", data, findings))
     return [PictureGroup(title, tuple(group)) for title, group in groups.items()]
+
+
+def waterfalls(findings: Findings) -> list[Picture]:
+    """Return, for each score that is the sum of its inputs, the figure (SVG) of what they add."""
+    from hccoutcome.explanation.figures import figure_bytes, waterfall_figure
+    from hccoutcome.explanation.waterfall import waterfall_of_prediction
+
+    found = [(prediction, waterfall_of_prediction(prediction)) for prediction in findings.predictions]
+    synthetic = "Synthetic data. " if findings.synthetic else ""
+    return [
+        Picture(
+            data=figure_bytes(waterfall_figure(waterfall), "svg"),
+            plane="",
+            caption=f"{prediction.title}: what each input adds, from the base at the bottom to the score at the top",
+            alternative=f"{synthetic}Waterfall of {prediction.title}; its numbers stand in the table of that score.",
+        )
+        for prediction, waterfall in found
+        if waterfall is not None
+    ]
 
 
 def png_size(data: bytes) -> tuple[int, int]:

@@ -40,6 +40,7 @@ def render_report(findings: Findings, pictures: Mapping[str, bytes]) -> str:
         scores=[content.score(prediction) for prediction in findings.predictions],
         liver_scores=[content.score(prediction) for prediction in findings.liver_scores],
         picture_groups=content.picture_groups(pictures, findings),
+        waterfalls=content.waterfalls(findings),
         clinical=content.clinical_rows(findings),
         indices=content.index_rows(findings),
         quality=content.worst_first(findings),

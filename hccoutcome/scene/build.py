@@ -12,13 +12,15 @@ import SimpleITK as sitk
 import slicer
 
 from hccoutcome.case import Case
+from hccoutcome.explanation.waterfall import waterfall_of_prediction
 from hccoutcome.findings import Findings
 from hccoutcome.imaging.geometry import same_geometry
-from hccoutcome.package.prediction import Prediction, linear_scale
+from hccoutcome.package.prediction import Prediction
 from hccoutcome.report.wording import phase_title
 from hccoutcome.scene import tables
 from hccoutcome.scene.appearance import appearance, window_level
 from hccoutcome.scene.exchange import node_from_image, node_from_table, segment_from_mask
+from hccoutcome.scene.explanation import waterfall_nodes
 from hccoutcome.scene.host import start_host
 from hccoutcome.scene.nodes import (
     IMAGE,
@@ -38,9 +40,9 @@ from hccoutcome.scene.views import show_case
 
 SUFFIX_SYNTHETIC = " (synthetic)"
 _TABLES = ("results", "liver-scores", "clinical", "quality", "features")
-_OF_A_SCORE = ("contributions", "series", "chart")
+_OF_A_SCORE = ("contributions", "series", "chart", "waterfall")
 ROLES = frozenset((*_TABLES, *_OF_A_SCORE, "provenance"))
-"""What findings bring into a scene; roles of one score go on with ``:`` and its package."""
+"""What findings bring into a scene; a role may go on with ``-`` and a part, and with ``:`` and a package."""
 
 
 def add_case(case: Case) -> CaseNodes:
@@ -75,14 +77,20 @@ def add_findings(findings: Findings, nodes: CaseNodes) -> CaseNodes:
     Earlier ones are replaced; what others put beside the case (habitats, maps) stays.
     """
     scene = nodes.scene
-    remove(scene, [node for role, node in nodes.findings.items() if role.split(":")[0] in ROLES])
+    remove(scene, [node for role, node in nodes.findings.items() if _is_of_findings(role)])
     added = [
         *_add_tables(findings, scene),
         *_add_contributions(findings, scene),
+        *_add_waterfalls(findings, scene),
         _add_provenance(findings, scene),
     ]
     place(scene, study_of(scene, findings.case_id, findings.case_id + SUFFIX_SYNTHETIC * findings.synthetic), added)
     return nodes_of(scene, findings.case_id)
+
+
+def _is_of_findings(role: str) -> bool:
+    kind = role.partition(":")[0]
+    return kind in ROLES or kind.partition("-")[0] in ROLES
 
 
 def masks_by_grid(case: Case) -> list[dict[str, sitk.Image]]:
@@ -173,6 +181,16 @@ def _add_contributions(findings: Findings, scene: slicer.vtkMRMLScene) -> Iterab
                 yield node
 
 
+def _add_waterfalls(findings: Findings, scene: slicer.vtkMRMLScene) -> Iterable[slicer.vtkMRMLNode]:
+    """Yield, for each score that is the sum of its inputs, the way from its base to the score as table and chart."""
+    for prediction in findings.predictions:
+        waterfall = waterfall_of_prediction(prediction)
+        if waterfall is not None:
+            for role, node in waterfall_nodes(waterfall, scene).items():
+                mark(node, findings.case_id, f"{role}:{prediction.package}")
+                yield node
+
+
 def _contribution_nodes(prediction: Prediction, scene: slicer.vtkMRMLScene) -> dict[str, slicer.vtkMRMLNode]:
     """Return the table, the series and the chart of one score's contributions."""
     table = node_from_table(tables.contribution_columns(prediction), f"Contributions to {prediction.title}", scene)
@@ -190,7 +208,7 @@ def _contribution_nodes(prediction: Prediction, scene: slicer.vtkMRMLScene) -> d
     chart.AddAndObservePlotSeriesNodeID(series.GetID())
     chart.SetTitle(prediction.title)
     chart.SetXAxisTitle("Input")
-    chart.SetYAxisTitle(f"Contribution to the {linear_scale(prediction.scale)}")
+    chart.SetYAxisTitle(f"Contribution to the {prediction.linear_scale}")
     chart.SetLegendVisibility(False)
     return {"contributions": table, "series": series, "chart": chart}
 

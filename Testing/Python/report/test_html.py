@@ -195,3 +195,21 @@ def test_a_stage_is_named_before_it_is_numbered() -> None:
     assert text.index("BCLC stage C") < text.index("stage number 3")
     assert "Stage asked for" in text
     assert "Coefficient" not in text
+
+
+def test_the_waterfall_of_a_score_that_is_a_sum_stands_among_the_pictures() -> None:
+    score = replace(worked_example.RADSCORE, score=0.1628708 + 0.1056 - 0.4123)
+    findings = replace(worked_example.findings(), predictions=(score, worked_example.REFUSED))
+    page = Page(render_report(findings, PICTURES))
+    (picture,) = [image for image in page.all("img") if image["src"].startswith("data:image/svg+xml;base64,")]
+    drawn = base64.b64decode(picture["src"].split(",")[1])
+    assert drawn.startswith(b"<?xml")
+    assert b"<script" not in drawn
+    assert picture["alt"].startswith("Synthetic data. Waterfall of Radscore (TACE, arterial CT)")
+    text = words(page.text)
+    assert text.index("Pictures") < text.index("what each input adds, from the base") < text.index("Clinical record As")
+    assert render_report(findings, PICTURES) == render_report(findings, PICTURES)
+
+
+def test_a_score_that_is_no_sum_has_no_waterfall(page: Page) -> None:
+    assert not [image for image in page.all("img") if "svg" in image["src"]]
