@@ -10,14 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import numpy as np
 import SimpleITK as sitk
 
 from hccoutcome.errors import InputError, nearest
 from hccoutcome.habitat.region import order_phase
-from hccoutcome.imaging.normalise import window
 from hccoutcome.imaging.prepare import Preparation, prepare
+from hccoutcome.imaging.registration_check import RegistrationCheck, checkerboard, registration_checks
 from hccoutcome.progress import Progress, silent
+
+__all__ = ["RegistrationCheck", "checkerboard", "preparation_for", "prepare_tumour"]
 
 MRI = Preparation(
     bias_correction=True,
@@ -32,29 +33,6 @@ MRI = Preparation(
 CT = Preparation(spacing=(1.0, 1.0, 1.0), interpolation="bspline", reference_phase="portal", registration="rigid")
 """For CT: HU mean the same everywhere and are left as they are."""
 PREPARATIONS: Mapping[str, Preparation] = {"mri": MRI, "ct": CT}
-SQUARE_MM = 25.0
-"""Side of a checkerboard's squares: several across a liver."""
-
-
-@dataclass(frozen=True)
-class RegistrationCheck:
-    """What a person needs to see whether a registration is right.
-
-    Attributes:
-        phase: the phase that was moved.
-        reference: the phase that stayed.
-        before, after: their mutual information in nats, as scanned and as registered.
-        overlap: part of the reference grid that the moved image covers.
-        checkerboard: both images in turns, square by square, each scaled to 0..255 and cut at its 0.5th and 99.5th
-            percentile: edges run on where they match.
-    """
-
-    phase: str
-    reference: str
-    before: float
-    after: float
-    overlap: float
-    checkerboard: sitk.Image
 
 
 @dataclass(frozen=True)
@@ -116,33 +94,5 @@ def prepare_tumour(
     prepared = prepare(images, {region: masks}, preparation, seed, progress)
     outlined = prepared.masks[region]
     reference = preparation.reference_phase or next(iter(outlined))
-    checks = tuple(
-        RegistrationCheck(
-            phase=phase,
-            reference=reference,
-            before=found.before,
-            after=found.after,
-            overlap=found.overlap,
-            checkerboard=checkerboard(prepared.images[reference], prepared.images[phase]),
-        )
-        for phase, found in prepared.registrations.items()
-    )
+    checks = registration_checks(images, prepared, reference)
     return PreparedTumour(prepared.images, outlined[reference], preparation, checks, prepared.notes)
-
-
-def checkerboard(first: sitk.Image, second: sitk.Image, square_mm: float = SQUARE_MM) -> sitk.Image:
-    """Return two images on one grid in turns, square by square (float32, 0..255); see ``RegistrationCheck``."""
-    squares = [
-        max(2, round(size * spacing / square_mm))
-        for size, spacing in zip(first.GetSize(), first.GetSpacing(), strict=True)
-    ]
-    return sitk.CheckerBoard(_shown(first), _shown(second), squares)
-
-
-def _shown(image: sitk.Image) -> sitk.Image:
-    """Return an image scaled to 0..255 between its percentiles; where these are the same, between its extremes."""
-    values = sitk.GetArrayViewFromImage(image)
-    low, high = np.percentile(values, (0.5, 99.5))
-    if low == high:
-        low, high = values.min(), values.max()
-    return window(image, float(low), float(high), (0.0, 255.0))

@@ -63,6 +63,7 @@ def check_rows(checks: Sequence[RegistrationCheck]) -> list[Row]:
             "mutual_information_before": check.before,
             "mutual_information_after": check.after,
             "overlap": check.overlap,
+            "warning": check.warning,
         }
         for check in checks
     ]

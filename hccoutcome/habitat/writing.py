@@ -16,15 +16,17 @@ from hccoutcome.habitat.preparation import RegistrationCheck
 from hccoutcome.habitat.tables import CURVE_COLUMNS, check_rows, columns_of, curve_rows, habitat_rows
 from hccoutcome.imaging.dicom import DicomImage
 from hccoutcome.imaging.dicom_seg_write import SegmentCode, write_seg
+from hccoutcome.imaging.registration_figure import registration_picture
 
 SEGMENTATION_FILE, LABEL_FILE, HABITAT_FILE = "habitats.seg.nrrd", "habitats.nii.gz", "habitats.csv"
 FEATURE_FILE, CURVE_FILE, SUMMARY_FILE = "features.csv", "elbow.csv", "habitats.json"
 CHECK_FILE, DICOM_FILE = "registration.csv", "habitats.dcm"
-CHECK_IMAGES = "checkerboard_*.nii.gz"
+CHECK_IMAGES, CHECK_PICTURES = "checkerboard_*.nii.gz", "registration_*.png"
 FILES = (
-    SEGMENTATION_FILE, LABEL_FILE, HABITAT_FILE, FEATURE_FILE, CURVE_FILE, SUMMARY_FILE, CHECK_FILE, CHECK_IMAGES,
+    SEGMENTATION_FILE, LABEL_FILE, HABITAT_FILE, FEATURE_FILE, CURVE_FILE, SUMMARY_FILE, DICOM_FILE, CHECK_FILE,
+    CHECK_IMAGES, CHECK_PICTURES,
 )  # fmt: skip
-"""All that ``write_habitats`` may write; the last is a pattern."""
+"""All that may be written of the habitats of one tumour; the last two are patterns."""
 
 CATEGORY = ("309825002", "SCT", "Spatial and Relational Concept")
 TYPE = ("HABITAT", "99HCCOUTCOME", "Tumour habitat")
@@ -46,11 +48,15 @@ def write_habitats(
 ) -> tuple[Path, ...]:
     """Write everything about the habitats of one tumour into a folder (made where missing); return the files.
 
+    Nothing of earlier habitats stays beside them.
+
     Raises:
         EnvironmentNeeded: the folder cannot be written to.
     """
     with explained_write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
+        for old in [path for pattern in FILES for path in folder.glob(pattern)]:
+            old.unlink()
     rows = habitat_rows(habitats, region)
     files = [
         write_segmentation(habitats, folder / SEGMENTATION_FILE),
@@ -63,14 +69,22 @@ def write_habitats(
     if checks:
         found = check_rows(checks)
         files.append(write_csv(folder / CHECK_FILE, columns_of(found), found))
-        files += [_write_checkerboard(check, folder) for check in checks]
+        files += [path for check in checks for path in _write_check(check, folder, habitats.labels)]
     return tuple(files)
 
 
-def _write_checkerboard(check: RegistrationCheck, folder: Path) -> Path:
+def _write_check(check: RegistrationCheck, folder: Path, labels: sitk.Image) -> tuple[Path, Path]:
+    """Write the checkerboard of one phase as an image, and as a picture as scanned and as registered."""
     image = sitk.Cast(sitk.Round(check.checkerboard), sitk.sitkUInt8)
     path = folder / f"checkerboard_{check.phase}.nii.gz"
-    return write_atomically(path, lambda partial: sitk.WriteImage(image, str(partial)))
+    write_atomically(path, lambda partial: sitk.WriteImage(image, str(partial)))
+    picture = registration_picture(check, sitk.Cast(labels != 0, sitk.sitkUInt8))
+    shown = folder / f"registration_{check.phase}.png"
+    return path, write_atomically(shown, lambda partial: _write_bytes(partial, picture))
+
+
+def _write_bytes(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
 
 
 def write_segmentation(habitats: Habitats, path: Path) -> Path:

@@ -15,7 +15,7 @@ from hccoutcome.imaging.geometry import Geometry, describe_difference, on_grid, 
 from hccoutcome.imaging.normalise import minmax, window, zscore
 from hccoutcome.imaging.optimise import RegistrationSettings, covered
 from hccoutcome.imaging.preparation import Preparation
-from hccoutcome.imaging.register import Registration, register
+from hccoutcome.imaging.register import Registration, doubt, register
 from hccoutcome.imaging.resample import grid_with_spacing, resample_image, resample_mask
 from hccoutcome.progress import Progress, part, silent
 
@@ -257,7 +257,7 @@ def _registered(phase: str, reference: str, found: Registration) -> str:
         f"{phase} against {reference}: mutual information {found.before:.3f} before and {found.after:.3f} after "
         "registration."
     )
-    return f"{text} {found.note}".strip()
+    return f"{text} {doubt(found)}".strip()
 
 
 def _check_coverage(
