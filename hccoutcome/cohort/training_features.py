@@ -116,11 +116,14 @@ def join(cases: Sequence[str], features: pd.DataFrame) -> tuple[list[str], list[
     measured = set(features.index[features.notna().any(axis=1)])
     known = set(features.index)
     kept = [case for case in cases if case in measured]
-    if not kept:
+    if not known.intersection(cases):
         raise InputError(
             f"Table and features are joined by {ID_COLUMN}, found no case in both (the table begins with "
             f"'{cases[0]}', the features with '{features.index[0]}'): name the cases alike."
         )
+    if not kept:
+        empty = Finding("features", "refused", "No patient of the table has a value of any feature: fill them in.")
+        return [case for case in cases if case in known], [empty]
     findings = [
         *_left_out([case for case in cases if case not in known], "of the table without features"),
         *_left_out([case for case in cases if case in known - measured], "with a row of features that holds no value"),
