@@ -2,9 +2,8 @@
 
 C = N / D, with N the concordant and D the comparable pairs. The interval is that of the infinitesimal jackknife, as in
 R's survival::concordance: patient i moves C by (n_i - C d_i) / D, with n_i and d_i his own pairs, and the variance is
-the sum of the squares. Over several repeats of a cross-validation the patients' influences are averaged before
-squaring, since repeats are not independent. Censoring weights count as known. The interval is taken on the logit scale;
-at 0 or 1, where the jackknife has no variance, it is Wilson's for as many observations as there are events.
+the sum of the squares. Censoring weights count as known. The interval is taken on the logit scale; at 0 or 1, where the
+jackknife has no variance, it is Wilson's for as many observations as there are events.
 """
 
 from __future__ import annotations
@@ -59,7 +58,7 @@ def harrell(y: Any, risk: ArrayLike, level: float = 0.95) -> Estimate:
     values = check_scores(risk, len(outcome.time), "risk")
     found = _required(pair_sums(outcome, values))
     value = float(concordance_index_censored(outcome.event, outcome.time, values, tied_tol=TIED)[0])
-    return as_estimate(value, [found.influence], found.events, level)
+    return as_estimate(value, found.influence, found.events, level)
 
 
 def uno(y_train: Any, y: Any, risk: ArrayLike, tau: float | None = None, level: float = 0.95) -> Estimate:
@@ -85,7 +84,7 @@ def uno(y_train: Any, y: Any, risk: ArrayLike, tau: float | None = None, level: 
     weights = np.where(outcome.time < tau, CensoringCurve(y_train)(outcome.time) ** -2.0, 0.0)
     found = _required(pair_sums(outcome, values, weights))
     value = float(concordance_index_ipcw(training, outcome.structured, values, tau, tied_tol=TIED)[0])
-    return as_estimate(value, [found.influence], found.events, level)
+    return as_estimate(value, found.influence, found.events, level)
 
 
 def compare_concordance(y: Any, first: ArrayLike, second: ArrayLike, level: float = 0.95) -> Comparison:
@@ -147,9 +146,9 @@ def binary_as_survival(y: ArrayLike) -> Survival:
     return Survival(outcome, np.where(outcome, 0.0, 1.0))
 
 
-def as_estimate(value: float, influences: list[Floats], events: int, level: float) -> Estimate:
-    """Return a concordance with its interval from the patients' influences in each repeat."""
-    error = float(np.linalg.norm(np.mean(influences, axis=0)))
+def as_estimate(value: float, influence: Floats, events: int, level: float) -> Estimate:
+    """Return a concordance with its interval from the patients' influences."""
+    error = float(np.linalg.norm(influence))
     if 0 < value < 1 and error > 0:
         return logit_interval(value, error, level, JACKKNIFE)
     if 0 < value < 1:

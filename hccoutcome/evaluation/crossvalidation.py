@@ -176,7 +176,7 @@ def out_of_fold(
     Raises:
         InputError: too few patients for the folds, rows that do not match, a prediction that is not finite.
     """
-    _check_table(X, y)
+    check_table(X, y)
     if repeats < 1:
         raise InputError(f"Cross-validation is done at least once, found {repeats} repeats: ask for 1 or more.")
     of_response = not is_survival(y)
@@ -185,12 +185,14 @@ def out_of_fold(
         (repeat, number, train, held)
         for repeat in range(repeats)
         for number, (train, held) in enumerate(
-            StratifiedFolds(folds, _seed(seed, repeat)).split(X, outcome, groups),
+            StratifiedFolds(folds, derive_seed(seed, repeat)).split(X, outcome, groups),
         )
     ]
     rule = _ThresholdRule(threshold_rule, threshold_target, threshold_folds)
     done = Parallel(n_jobs=n_jobs)(
-        delayed(_one_fold)(estimator, X, outcome, train, held, tuple(times), _seed(seed, repeat, number), rule, groups)
+        delayed(_one_fold)(
+            estimator, X, outcome, train, held, tuple(times), derive_seed(seed, repeat, number), rule, groups
+        )
         for repeat, number, train, held in jobs
     )
     shape = (repeats, len(X))
@@ -232,11 +234,11 @@ def fold_models(
     Raises:
         InputError: too few patients for the folds, rows that do not match.
     """
-    _check_table(X, y)
+    check_table(X, y)
     outcome = check_survival(y).structured if is_survival(y) else check_binary(y)
-    splits = StratifiedFolds(folds, _seed(seed, 0)).split(X, outcome, groups)
+    splits = StratifiedFolds(folds, derive_seed(seed, 0)).split(X, outcome, groups)
     for number, (train, held) in enumerate(splits):
-        model = with_seed(estimator, _seed(seed, 0, number)).fit(X.iloc[train], outcome[train])
+        model = with_seed(estimator, derive_seed(seed, 0, number)).fit(X.iloc[train], outcome[train])
         yield model, train, held
 
 
@@ -300,8 +302,28 @@ def with_seed(estimator: BaseEstimator, seed: int) -> BaseEstimator:
     copy = clone(estimator)
     parameters = copy.get_params(deep=True)
     names = [name for name in parameters if name.rpartition("__")[2] == "random_state" and parameters[name] is None]
-    copy.set_params(**{name: _seed(seed, place) for place, name in enumerate(sorted(names))})
+    copy.set_params(**{name: derive_seed(seed, place) for place, name in enumerate(sorted(names))})
     return copy
+
+
+def derive_seed(*numbers: int) -> int:
+    """Return a seed that belongs to these numbers alone."""
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0] >> 1)
+
+
+def check_table(X: Any, y: Any) -> None:  # noqa: N803
+    """Check that patients come as a table with one row a case, as long as the outcomes.
+
+    Raises:
+        InputError: it is no table, has another length, or a case twice.
+    """
+    if not isinstance(X, pd.DataFrame):
+        raise InputError(f"Patients come as a pandas DataFrame, found {type(X).__name__}: name the columns and cases.")
+    if len(X) != len(y):
+        raise InputError(f"Every row needs its outcome, found {len(X)} rows and {len(y)} outcomes: align them by case.")
+    if X.index.has_duplicates:
+        twice = X.index[X.index.duplicated()][0]
+        raise InputError(f"Each case has one row, found '{twice}' more than once: a patient in two folds is a leak.")
 
 
 @dataclass(frozen=True)
@@ -365,23 +387,8 @@ def _threshold(
     return choose_threshold(y, known, rule.rule, rule.target).value
 
 
-def _seed(*numbers: int) -> int:
-    """Return a seed that belongs to these numbers alone."""
-    return int(np.random.SeedSequence(numbers).generate_state(1)[0] >> 1)
-
-
 def _strata(y: Any) -> Bools:
     return check_survival(y).event if is_survival(y) else check_binary(y)
-
-
-def _check_table(X: Any, y: Any) -> None:  # noqa: N803
-    if not isinstance(X, pd.DataFrame):
-        raise InputError(f"Patients come as a pandas DataFrame, found {type(X).__name__}: name the columns and cases.")
-    if len(X) != len(y):
-        raise InputError(f"Every row needs its outcome, found {len(X)} rows and {len(y)} outcomes: align them by case.")
-    if X.index.has_duplicates:
-        twice = X.index[X.index.duplicated()][0]
-        raise InputError(f"Each case has one row, found '{twice}' more than once: a patient in two folds is a leak.")
 
 
 def _check_folds(strata: Bools, folds: int, groups: ArrayLike | None) -> None:

@@ -96,9 +96,9 @@ def normal_interval(
     return Estimate(value, max(bounds[0], value - reach), min(bounds[1], value + reach), level, method)
 
 
-def logit_interval(value: float, error: float, level: float, method: str) -> Estimate:
+def logit_interval(value: float, error: float, level: float, method: str, df: float = math.inf) -> Estimate:
     """Return the interval of a figure between 0 and 1 on the logit scale, where it cannot leave them (delta method)."""
-    reach = quantile_of(level) * error / (value * (1 - value))
+    reach = quantile_of(level, df) * error / (value * (1 - value))
     centre = math.log(value / (1 - value))
     lower, upper = (1 / (1 + math.exp(-(centre + sign * reach))) for sign in (-1, 1))
     return Estimate(value, lower, upper, level, method)

@@ -101,7 +101,7 @@ def test_the_interval_of_f1_covers_what_resampling_covers() -> None:
     found = classify(outcome, scores, 0.5).f1
     random = np.random.default_rng(0)
     rows = random.integers(0, 200, (2000, 200))
-    drawn = [metrics.f1_score(outcome[row], scores[row] >= 0.5) for row in rows]
+    drawn = [2 * (y & c).sum() / (y.sum() + c.sum()) for y, c in zip(outcome[rows], (scores >= 0.5)[rows], strict=True)]
     assert (found.lower, found.upper) == pytest.approx(np.quantile(drawn, (0.025, 0.975)), abs=0.03)
 
 

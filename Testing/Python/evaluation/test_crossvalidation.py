@@ -19,7 +19,7 @@ from sksurv.svm import FastSurvivalSVM
 from hccoutcome.errors import InputError
 from hccoutcome.evaluation.crossvalidation import (
     StratifiedFolds,
-    _seed,
+    derive_seed,
     out_of_fold,
     predict,
     selected_columns,
@@ -67,7 +67,7 @@ def test_predictions_are_those_of_scikit_learn_on_the_same_folds() -> None:
     model = make_pipeline(StandardScaler(), LogisticRegression())
     found = out_of_fold(model, table, response, folds=4, repeats=2, seed=9)
     for repeat in range(2):
-        folds = StratifiedKFold(4, shuffle=True, random_state=_seed(9, repeat))
+        folds = StratifiedKFold(4, shuffle=True, random_state=derive_seed(9, repeat))
         expected = cross_val_predict(model, table, response, cv=folds, method="predict_proba")[:, 1]
         assert found.predictions[repeat] == pytest.approx(expected, abs=1e-12)
     assert found.mean_prediction == pytest.approx(found.predictions.mean(axis=0))
