@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,10 @@ from hccoutcome.clinical.record import check_record
 from hccoutcome.errors import InputError
 from hccoutcome.files import sha256_of_json
 from hccoutcome.findings import Findings
-from hccoutcome.imaging.prepare import Preparation, prepare
+from hccoutcome.imaging.prepare import Preparation, Prepared, prepare
 from hccoutcome.imaging.quality import check_quality
+from hccoutcome.imaging.register import doubt
+from hccoutcome.imaging.registration_check import RegistrationCheck, registration_checks
 from hccoutcome.package.applicability import ImageFacts, PackageInputs, plan
 from hccoutcome.package.doubts import on_phases
 from hccoutcome.package.format import Package
@@ -32,6 +34,8 @@ from hccoutcome.radiomics.settings import RadiomicsSettings, load_settings, pars
 from hccoutcome.status import QualityItem
 from hccoutcome.systems import liver_scores, predict
 from hccoutcome.version import __version__
+
+OnRegistration = Callable[[str, RegistrationCheck, sitk.Image | None], object]
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,7 @@ class Extracted:
     Attributes:
         features: value by feature column.
         volumes: volume in mL by region and phase, of the masks that the features come from.
-        quality: refusals that only this order met.
+        quality: what only this order met: registrations, refusals.
         notes: what the preparation reports, JSON data.
     """
 
@@ -108,6 +112,7 @@ def analyse(
     engine: str = "auto",
     seed: int = 0,
     progress: Progress = silent,
+    on_registration: OnRegistration | None = None,
 ) -> Findings:
     """Check a case, extract what the packages need of it and apply them.
 
@@ -118,6 +123,8 @@ def analyse(
         engine: ``"fast"``, ``"pyradiomics"`` or ``"auto"``.
         seed: of what is random: where registrations sample the images.
         progress: told how far the work is.
+        on_registration: called with the name of the recipe, the check of each phase that it registered, and a region
+            on their grid.
 
     Raises:
         InputError: a parameter file or a package is wrong, or features asked for by ``settings`` cannot be had. A case
@@ -129,7 +136,7 @@ def analyse(
     extracted: dict[str, Extracted] = {}
     for index, order in enumerate(orders):
         step = part(progress, 0.05 + 0.95 * index / len(orders), 0.05 + 0.95 * (index + 1) / len(orders))
-        extracted[order.recipe.sha256] = _follow(order, case, quality, engine, seed, step)
+        extracted[order.recipe.sha256] = _follow(order, case, quality, engine, seed, step, on_registration)
     inputs = PackageInputs(
         modality=case.modality,
         phases={phase: ImageFacts(image.GetSpacing(), image.GetSize()) for phase, image in case.images.items()},
@@ -199,13 +206,19 @@ def _order_of_everything(case: Case, settings: str) -> Order:
 
 
 def _follow(
-    order: Order, case: Case, quality: Sequence[QualityItem], engine: str, seed: int, progress: Progress
+    order: Order,
+    case: Case,
+    quality: Sequence[QualityItem],
+    engine: str,
+    seed: int,
+    progress: Progress,
+    on_registration: OnRegistration | None = None,
 ) -> Extracted:
     """Extract what is ordered; where the case does not allow it, say so in place of features."""
     if not order.required and _is_blocked(order, quality):
         return Extracted()
     try:
-        return _extract(order, case, engine, seed, progress)
+        return _extract(order, case, engine, seed, progress, on_registration)
     except InputError as error:
         if order.required:
             raise
@@ -222,7 +235,14 @@ def _is_blocked(order: Order, quality: Iterable[QualityItem]) -> bool:
     )
 
 
-def _extract(order: Order, case: Case, engine: str, seed: int, progress: Progress) -> Extracted:
+def _extract(
+    order: Order,
+    case: Case,
+    engine: str,
+    seed: int,
+    progress: Progress,
+    on_registration: OnRegistration | None = None,
+) -> Extracted:
     """Prepare the images, then extract the features of every region on the phases wanted."""
     preparation = order.recipe.preparation
     regions = _each_once(order.regions, filter(None, [preparation.registration_region]))
@@ -237,12 +257,32 @@ def _extract(order: Order, case: Case, engine: str, seed: int, progress: Progres
         region: {phase: prepared.masks[region][phase] for phase in phases if phase in prepared.masks[region]}
         for region, phases in order.regions.items()
     }
+    if on_registration is not None and prepared.registrations:
+        reference = str(preparation.reference_phase)
+        region = next((mask for found in prepared.masks.values() for mask in found.values()), None)
+        for check in registration_checks(case.images, prepared, reference):
+            on_registration(order.recipe.name, check, region)
     start = 0.4 if preparation != Preparation() else 0.0
     features = extract(
         prepared.images, masks, order.recipe.settings, engine=engine, progress=part(progress, start, 1.0)
     )
     volumes = {region: {phase: _volume_ml(mask) for phase, mask in on.items()} for region, on in masks.items()}
-    return Extracted(features, volumes, notes=prepared.notes)
+    return Extracted(features, volumes, _registrations(prepared, preparation), prepared.notes)
+
+
+def _registrations(prepared: Prepared, preparation: Preparation) -> tuple[QualityItem, ...]:
+    """Return a line of the quality table for each phase that was registered."""
+    return tuple(
+        QualityItem(
+            f"image {phase}",
+            "registration",
+            f"mutual information {found.before:.3f} as scanned, {found.after:.3f} registered",
+            f"more in common with the {preparation.reference_phase} image than as scanned",
+            "warning" if doubt(found) else "ok",
+            doubt(found),
+        )
+        for phase, found in prepared.registrations.items()
+    )
 
 
 def _volume_ml(mask: sitk.Image) -> float:

@@ -15,12 +15,13 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from hccoutcome.analysis import analyse
 from hccoutcome.case import Case
@@ -32,12 +33,19 @@ from hccoutcome.loading import load_case
 from hccoutcome.package.reading import read_package
 from hccoutcome.progress import Progress, part, silent
 
+if TYPE_CHECKING:
+    import SimpleITK as sitk
+
+    from hccoutcome.imaging.registration_check import RegistrationCheck
+
 RESULT_FILE = "result.json"
 FEATURES_FILE = "features.csv"
 SCENE_FILE = "scene.mrb"
 REPORT_FILE = "report.html"
 
-ANALYSIS_FILES = (RESULT_FILE, FEATURES_FILE, SCENE_FILE, REPORT_FILE)
+REGISTRATION_FILES = "registration-*.png"
+
+ANALYSIS_FILES = (RESULT_FILE, FEATURES_FILE, SCENE_FILE, REPORT_FILE, REGISTRATION_FILES)
 
 FAILED, WRONG_INPUT = 1, 2
 
@@ -56,16 +64,20 @@ def run_job(job: AnalyseJob, progress: Progress = silent) -> Findings:
     packages = [read_package(name, reference=job.references.get(name)) for name in job.packages]
     case = load_case(job.case, part(progress, 0.0, 0.1))
     with _staging(job.out) as folder:
+        registrations: dict[str, bytes] = {}
         findings = analyse(
             case,
             packages,
             settings=job.settings,
             engine=job.engine,
             progress=part(progress, 0.1, 0.8),
+            on_registration=partial(_keep_registration, registrations),
         )
+        for name, picture in registrations.items():
+            (folder / f"{name}.png").write_bytes(picture)
         write_csv(folder / FEATURES_FILE, list(findings.features), [findings.features])
         if job.scene or job.report:
-            _show(case, findings, job, folder, part(progress, 0.8, 0.97))
+            _show(case, findings, registrations, job, folder, part(progress, 0.8, 0.97))
         if job.fingerprint:
             findings = replace(findings, provenance={**findings.provenance, "fingerprint": job.fingerprint})
         write_json(folder / RESULT_FILE, findings.to_json())
@@ -110,7 +122,24 @@ def run_habitat_job(job: HabitatJob, folder: Path, progress: Progress = silent) 
     return path
 
 
-def _show(case: Case, findings: Findings, job: AnalyseJob, folder: Path, progress: Progress) -> None:
+def _keep_registration(
+    pictures: dict[str, bytes], recipe: str, check: RegistrationCheck, region: sitk.Image | None
+) -> None:
+    """Keep the picture of a registration; of two recipes that register one phase, the later one's tells its recipe."""
+    from hccoutcome.imaging.registration_figure import registration_picture
+
+    name = f"registration-{check.phase}"
+    pictures[f"{name}@{recipe}" if name in pictures else name] = registration_picture(check, region)
+
+
+def _show(
+    case: Case,
+    findings: Findings,
+    registrations: Mapping[str, bytes],
+    job: AnalyseJob,
+    folder: Path,
+    progress: Progress,
+) -> None:
     """Put the case into a scene, and write the scene and the report that shows pictures of it."""
     from hccoutcome.report.html import write_report
     from hccoutcome.scene.build import add_case, add_findings
@@ -128,7 +157,7 @@ def _show(case: Case, findings: Findings, job: AnalyseJob, folder: Path, progres
         save_scene(folder / SCENE_FILE)
     if job.report:
         progress(0.5, "rendering pictures")
-        pictures = case_pictures(nodes)
+        pictures = {**case_pictures(nodes), **registrations}
         progress(0.9, "writing the report")
         write_report(folder / REPORT_FILE, findings, pictures)
 

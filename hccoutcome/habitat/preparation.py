@@ -94,5 +94,5 @@ def prepare_tumour(
     prepared = prepare(images, {region: masks}, preparation, seed, progress)
     outlined = prepared.masks[region]
     reference = preparation.reference_phase or next(iter(outlined))
-    checks = registration_checks(images, prepared, reference)
+    checks = tuple(registration_checks(images, prepared, reference))
     return PreparedTumour(prepared.images, outlined[reference], preparation, checks, prepared.notes)

@@ -32,8 +32,6 @@ LEAST_OVERLAP = 0.25
 """Part of the smaller image that must lie inside the other: below it, they do not show the same organ."""
 COMPARED_VOXEL = 2.0
 """Voxel in mm, at the least, at which images are compared: finer ones hold noise, and cost eight times as much."""
-LEAST_GAIN = 0.001
-"""Mutual information in nats by which a registration must gain to have found something for sure."""
 FOLDING_NOTED = 0.001
 """Part of the grid with folded space from which a deformable registration is not to be trusted without a look."""
 
@@ -103,20 +101,10 @@ def register(
 
 
 def doubt(found: Registration) -> str:
-    """Return why a registration is to be doubted, as sentences; empty where nothing speaks against it.
-
-    A phase that already lay right cannot be told by numbers from one that the registration could not move: where the
-    mutual information did not rise, a person has to look.
-    """
-    if found.note:
-        return f"{found.note} Look at the checkerboard."
-    if found.after >= found.before + LEAST_GAIN:
-        return ""
-    change = "fell" if found.after < found.before else "did not rise"
-    return (
-        f"The mutual information {change}, so the phases already lay right or the registration found nothing: look at "
-        "the checkerboard."
-    )
+    """Return why a registration is to be doubted, as sentences; empty where nothing speaks against it."""
+    fell = "The mutual information fell." if found.after < found.before else ""
+    reasons = " ".join(filter(None, (fell, found.note)))
+    return f"{reasons} Look at the checkerboard." if reasons else ""
 
 
 def mutual_information(first: sitk.Image, second: sitk.Image, where: np.ndarray | None = None, bins: int = 64) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +29,7 @@ class RegistrationCheck:
         overlap: part of the reference grid that the moved image covers.
         checkerboard: both images in turns, square by square, each scaled to 0..255 and cut at its 0.5th and 99.5th
             percentile: edges run on where they match.
-        as_scanned: the same before the registration; None where it was not kept.
+        as_scanned: the same before the registration, rounded (uint8); None where it was not kept.
         warning: why the registration is to be doubted, as a sentence; empty where nothing speaks against it.
     """
 
@@ -42,8 +43,8 @@ class RegistrationCheck:
     warning: str = ""
 
 
-def registration_checks(scanned: Images, prepared: Prepared, reference: str) -> tuple[RegistrationCheck, ...]:
-    """Return a check for each phase that a preparation registered.
+def registration_checks(scanned: Images, prepared: Prepared, reference: str) -> Iterator[RegistrationCheck]:
+    """Yield a check for each phase that a preparation registered.
 
     Args:
         scanned: the images as they came, by phase.
@@ -51,19 +52,18 @@ def registration_checks(scanned: Images, prepared: Prepared, reference: str) -> 
         reference: the phase to which the others were registered.
     """
     fixed = prepared.images[reference]
-    return tuple(
-        RegistrationCheck(
+    for phase, found in prepared.registrations.items():
+        unmoved = resample_image(scanned[phase], Geometry.from_image(fixed), "linear")
+        yield RegistrationCheck(
             phase=phase,
             reference=reference,
             before=found.before,
             after=found.after,
             overlap=found.overlap,
             checkerboard=checkerboard(fixed, prepared.images[phase]),
-            as_scanned=checkerboard(fixed, resample_image(scanned[phase], Geometry.from_image(fixed), "linear")),
+            as_scanned=sitk.Cast(sitk.Round(checkerboard(fixed, unmoved)), sitk.sitkUInt8),
             warning=doubt(found),
         )
-        for phase, found in prepared.registrations.items()
-    )
 
 
 def checkerboard(first: sitk.Image, second: sitk.Image, square_mm: float = SQUARE_MM) -> sitk.Image:

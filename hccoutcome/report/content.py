@@ -18,6 +18,8 @@ from hccoutcome.package.stability import in_words
 from hccoutcome.report.wording import CHECKED, phase_title
 from hccoutcome.status import VERDICTS, Status
 
+REGISTRATION = "registration-"
+"""How the names of pictures begin that show a registration; the phase follows."""
 BAR_WIDTH = 100.0
 """Width of the field of a bar in its own units; zero lies in the middle."""
 
@@ -214,6 +216,8 @@ def picture_groups(pictures: Mapping[str, bytes], findings: Findings) -> list[Pi
     """Return the pictures by phase; those without a phase come last, each on its own."""
     groups: dict[str, list[Picture]] = {}
     for name, data in pictures.items():
+        if name.startswith(REGISTRATION):
+            continue
         phase, _, plane = name.rpartition("-")
         title = phase_title(phase) if phase else "Surfaces"
         groups.setdefault(title, []).append(_picture(title, plane if phase else "", data, findings))
@@ -236,6 +240,22 @@ def waterfalls(findings: Findings) -> list[Picture]:
         )
         for prediction, waterfall in found
         if waterfall is not None
+    ]
+
+
+def registration_pictures(pictures: Mapping[str, bytes]) -> list[Picture]:
+    """Return the pictures that show how phases were registered, one a phase."""
+    found = [
+        (name.removeprefix(REGISTRATION), data) for name, data in pictures.items() if name.startswith(REGISTRATION)
+    ]
+    return [
+        Picture(
+            data,
+            "",
+            f"{phase_title(phase)}: in turns with the phase that it was registered to, as scanned and as registered",
+            f"Checkerboards of the {phase_title(phase).lower()} and the phase that it was registered to.",
+        )
+        for phase, data in found
     ]
 
 

@@ -23,7 +23,8 @@ def write_report(path: Path, findings: Findings, pictures: Mapping[str, bytes]) 
     Args:
         path: the HTML file to write.
         findings: what was found out about the case.
-        pictures: PNG data by name, ``<phase>-<plane>`` or ``surfaces``, as ``scene.render.case_pictures`` gives them.
+        pictures: PNG data by name, ``<phase>-<plane>`` or ``surfaces``, as ``scene.render.case_pictures`` gives them,
+            and ``registration-<phase>`` for the check of a registration.
 
     Raises:
         EnvironmentNeeded: the disk is full or the folder cannot be written to; no half file is left.
@@ -40,6 +41,7 @@ def render_report(findings: Findings, pictures: Mapping[str, bytes]) -> str:
         scores=[content.score(prediction) for prediction in findings.predictions],
         liver_scores=[content.score(prediction) for prediction in findings.liver_scores],
         picture_groups=content.picture_groups(pictures, findings),
+        registrations=content.registration_pictures(pictures),
         waterfalls=content.waterfalls(findings),
         clinical=content.clinical_rows(findings),
         indices=content.index_rows(findings),
