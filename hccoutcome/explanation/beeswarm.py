@@ -11,7 +11,7 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from hccoutcome.clinical.variables import VARIABLES
-from hccoutcome.explanation.explanation import METHODS, Explanation
+from hccoutcome.explanation.explanation import Explanation
 from hccoutcome.explanation.figures import (
     LINE,
     MOST_INPUTS,
@@ -20,11 +20,11 @@ from hccoutcome.explanation.figures import (
     head,
     plain,
     rows_figure,
-    scale_title,
     wrapped,
 )
 from hccoutcome.explanation.names import short_names
 from hccoutcome.explanation.waterfall import OTHERS
+from hccoutcome.explanation.words import METHODS, scale_title
 
 MISSING = "#9aa5b1"
 VALUES = "cividis"

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from hccoutcome.errors import EnvironmentNeeded
 
@@ -131,7 +132,11 @@ def load_shap() -> ModuleType:
         )
     try:
         # shap's plots, which nobody calls, use what matplotlib means to give up.
-        with _first_on_path(folder), warnings.catch_warnings(action="ignore", category=PendingDeprecationWarning):
+        with (
+            _first_on_path(folder),
+            _uncompiled(),
+            warnings.catch_warnings(action="ignore", category=PendingDeprecationWarning),
+        ):
             return importlib.import_module("shap")
     except ModuleNotFoundError as error:
         first, second = (f"'python -m pip install {' '.join(words)}'" for words in shap_pip_arguments())
@@ -144,6 +149,22 @@ def load_shap() -> ModuleType:
 def _lies_in(module: ModuleType, folder: Path) -> bool:
     file = getattr(module, "__file__", None)
     return file is not None and Path(file).resolve().is_relative_to(folder)
+
+
+@contextmanager
+def _uncompiled() -> Iterator[None]:
+    """Leave loops that are defined meanwhile to Python: shap would compile its small ones anew in every process.
+
+    That takes seconds, and they are no faster for it.
+    """
+    import numba
+
+    config: Any = numba.config
+    before, config.DISABLE_JIT = config.DISABLE_JIT, True
+    try:
+        yield
+    finally:
+        config.DISABLE_JIT = before
 
 
 @contextmanager

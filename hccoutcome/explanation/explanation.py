@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from hccoutcome.clinical.columns import is_clinical
-from hccoutcome.explanation.outputs import Scale
+from hccoutcome.explanation.words import METHODS, Method, Scale
 
-Method = Literal["exact", "permutation"]
 TOLERANCE = 1e-6
 """Base and values have to sum to the output within this, relative to the largest of them."""
-
-METHODS: Mapping[Method, str] = {
-    "exact": "exact Shapley values: the model is additive in its inputs, each enters by a function of its own",
-    "permutation": "Shapley values estimated over permutations, forward and backward (shap.PermutationExplainer)",
-}
 
 
 @dataclass(frozen=True)

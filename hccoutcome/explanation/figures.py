@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 
 from hccoutcome.explanation.names import short_names
 from hccoutcome.explanation.waterfall import Waterfall
+from hccoutcome.explanation.words import scale_title
 from hccoutcome.files import write_atomically
 
 RAISES, LOWERS, INK, SOFT, LINE = "#2b6cb0", "#c05621", "#16202e", "#556172", "#c9d2de"
@@ -31,11 +32,6 @@ DPI = 150
 WIDTH = 9.0
 NAMES_SHARE = 0.40
 """Part of the width that the names of the inputs take."""
-SCALES = {
-    "log-odds": "log-odds",
-    "probability": "probability",
-    "risk": "risk (higher is worse)",
-}
 _STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
@@ -44,11 +40,6 @@ _STYLE: dict[Any, Any] = {
     "text.parse_math": False,
     "axes.unicode_minus": True,
 }
-
-
-def scale_title(scale: str) -> str:
-    """Return what an axis of a scale is called."""
-    return SCALES.get(scale, scale)
 
 
 def waterfall_figure(found: Waterfall, most: int = MOST_INPUTS) -> Figure:

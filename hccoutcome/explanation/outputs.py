@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from hccoutcome.errors import InputError
 from hccoutcome.evaluation.crossvalidation import selected_columns
+from hccoutcome.explanation.words import Scale
 
-Scale = Literal["log-odds", "probability", "risk"]
 Function = Callable[[pd.DataFrame], np.ndarray]
 """From a table of n rows to n outputs."""
 

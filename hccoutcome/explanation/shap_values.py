@@ -20,8 +20,9 @@ from hccoutcome.evaluation.crossvalidation import fold_models
 from hccoutcome.explanation.additive import exact_values, is_additive, take_apart
 from hccoutcome.explanation.coding import Coding
 from hccoutcome.explanation.environment import load_shap
-from hccoutcome.explanation.explanation import Explanation, Method
-from hccoutcome.explanation.outputs import Function, Scale, additive_scale, columns_read, other_scale, output_function
+from hccoutcome.explanation.explanation import Explanation
+from hccoutcome.explanation.outputs import Function, additive_scale, columns_read, other_scale, output_function
+from hccoutcome.explanation.words import Method, Scale
 from hccoutcome.progress import Progress, part, silent
 
 

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 
 import slicer
 
-from hccoutcome.explanation.figures import LOWERS, MOST_INPUTS, RAISES, SOFT, scale_title
+from hccoutcome.explanation.figures import LOWERS, MOST_INPUTS, RAISES, SOFT
 from hccoutcome.explanation.names import short_names
 from hccoutcome.explanation.waterfall import Waterfall
+from hccoutcome.explanation.words import scale_title
 from hccoutcome.scene.exchange import Column, node_from_table
 
 ROLE = "waterfall"
