@@ -1,4 +1,4 @@
-"""``hcc stability`` and ``hcc perturb``: which features can be trusted."""
+"""``hcc stability``, ``hcc perturb`` and ``hcc agree``: which features and outlines can be trusted."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ def add(commands: Any) -> None:
     """Add the commands."""
     _add_stability(commands)
     _add_perturb(commands)
+    _add_agree(commands)
 
 
 def _add_stability(commands: Any) -> None:
@@ -52,6 +53,12 @@ def _add_stability(commands: Any) -> None:
     add_gate(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.csv", help="table to write, a row a feature")
     parser.add_argument("--table", type=Path, metavar="FILE.json", help="also write the table that gates a model")
+    parser.add_argument(
+        "--retest",
+        type=Path,
+        metavar="FILE.csv",
+        help="also write Bland-Altman, concordance and repeatability of pairs",
+    )
     parser.add_argument("--scene", type=Path, metavar="FILE.mrb", help="also write the table as a scene for 3D Slicer")
 
 
@@ -80,6 +87,19 @@ def _add_perturb(commands: Any) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help=f"tables, masks/ and {SCENE_FILE}")
 
 
+def _add_agree(commands: Any) -> None:
+    parser = command(commands, "agree", _agree, "Measure how far the outlines of several readers agree.")
+    parser.add_argument(
+        "--mask",
+        action="append",
+        required=True,
+        metavar="READER=PATH[#SEGMENT]",
+        help="a mask for each reader, one grid",
+    )
+    parser.add_argument("--tolerance", type=float, default=1.0, metavar="MM", help="of the surface Dice; default 1")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.csv", help="table to write, a row a pair")
+
+
 def add_gate(parser: argparse.ArgumentParser) -> None:
     """Add the options that set the gate."""
     parser.add_argument("--threshold", type=float, default=0.75, metavar="ICC", help="stable from here; default 0.75")
@@ -97,8 +117,9 @@ def _gate(options: argparse.Namespace) -> Gate:
 
 def _stability(options: argparse.Namespace) -> int:
     from hccoutcome.files import explained_write_errors, sha256_of, write_csv
-    from hccoutcome.stability.gate import stability_table
     from hccoutcome.stability.ratings import read_ratings
+    from hccoutcome.stability.retest import COLUMNS as RETEST
+    from hccoutcome.stability.retest import retest_rows
     from hccoutcome.stability.studies import read_studies
     from hccoutcome.stability.table import COLUMNS, write_table
     from hccoutcome.stability.writing import PERTURBATION, SUBJECT
@@ -113,13 +134,16 @@ def _stability(options: argparse.Namespace) -> int:
         **(studies.provenance if studies else {}),
         "sources": {_source(path, bool(studies)): sha256_of(path) for path in paths},
     }
-    table = stability_table(ratings, gate, options.icc or (studies.model if studies else "2,1"), provenance)
-    for path in filter(None, (options.out, options.table)):
+    table = _table(ratings, gate, options, studies.model if studies else "2,1", provenance)
+    retest = list(retest_rows(ratings)) if options.retest else []
+    for path in filter(None, (options.out, options.table, options.retest)):
         with explained_write_errors(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
     write_csv(options.out, COLUMNS, table.rows())
     if options.table:
         write_table(options.table, table)
+    if options.retest:
+        write_csv(options.retest, RETEST, retest)
     if options.scene:
         _write_table_scene(table, options.scene)
     if options.json:
@@ -152,6 +176,22 @@ def _are_folders(options: argparse.Namespace) -> bool:
 
 def _source(path: Path, in_folder: bool) -> str:
     return f"{path.parent.name}/{path.name}" if in_folder else path.name
+
+
+def _table(
+    ratings: Ratings, gate: Gate, options: argparse.Namespace, model: str, provenance: dict[str, Any]
+) -> StabilityTable:
+    """Return the stability table; that of a single subject has no ICC and is gated by its variation where asked for."""
+    from hccoutcome.stability.gate import stability_table, variation_table
+
+    if len(ratings.subjects) > 1 or options.icc:
+        return stability_table(ratings, gate, options.icc or model, provenance)
+    if gate.cv is None:
+        raise InputError(
+            f"An ICC needs at least 2 subjects, found '{ratings.subjects[0]}' alone: add the others, or gate by the "
+            "coefficient of variation alone with --cv 0.15."
+        )
+    return variation_table(ratings, gate, provenance)
 
 
 def _check_new(scene: Path | None) -> None:
@@ -216,6 +256,39 @@ def _perturb(options: argparse.Namespace) -> int:
         if options.json
         else _perturb_report(study, table, options, len(kept.shown))
     )
+    return DONE
+
+
+def _agree(options: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from hccoutcome.case import MaskFile
+    from hccoutcome.files import check_target, write_csv
+    from hccoutcome.imaging.reading import read_mask
+    from hccoutcome.stability.agreement import pairwise_agreement
+
+    masks: dict[str, sitk.Image] = {}
+    for text in options.mask:
+        reader, path, segment = _named_path(text)
+        if not reader or reader in masks:
+            raise InputError(f"Each reader's mask is given once as READER=PATH, found '{text}': correct it.")
+        masks[reader] = read_mask(MaskFile(path, segment))
+    check_target(options.out)
+    rows = []
+    for (first, second), found in pairwise_agreement(masks, options.tolerance).items():
+        cells = asdict(found)
+        volumes = cells.pop("volumes_ml")
+        rows.append({"first": first, "second": second, **cells, "first_ml": volumes[0], "second_ml": volumes[1]})
+    write_csv(options.out, list(rows[0]), rows)
+    if options.json:
+        say(json.dumps({"path": str(options.out), "pairs": rows}))
+        return DONE
+    for row in rows:
+        say(
+            f"{row['first']} and {row['second']}: Dice {row['dice']:.3f}, surface Dice {row['surface_dice']:.3f} "
+            f"within {row['tolerance_mm']:g} mm, Hausdorff {row['hausdorff_mm']:.1f} mm "
+            f"(95%: {row['hausdorff95_mm']:.1f} mm)"
+        )
     return DONE
 
 
@@ -332,9 +405,10 @@ def _report(ratings: Ratings, table: StabilityTable, path: Path) -> str:
     """Return the outcome in words, with all that is missing or not defined."""
     from hccoutcome.stability.gate import describe_gate
 
+    form = f"ICC({table.model})" if table.model else "no ICC of one subject"
     lines = [
         f"{len(table.stable)} of {len(table.features)} features are stable with {describe_gate(table.gate)}: "
-        f"ICC({table.model}), {table.subjects} subjects, {table.raters} raters; written to {path}"
+        f"{form}, {_counted(table.subjects, 'subject')}, {table.raters} raters; written to {path}"
     ]
     if ratings.missing_pairs:
         named = ", ".join(f"{subject} by {rater}" for subject, rater in ratings.missing_pairs[:3])
@@ -342,6 +416,8 @@ def _report(ratings: Ratings, table: StabilityTable, path: Path) -> str:
             f"No ratings for {_counted(len(ratings.missing_pairs), 'pair')}: {named}{_more(ratings.missing_pairs)}"
         )
     partial = [item for item in table.features if item.subjects < table.subjects and not item.reason]
+    if not table.model:
+        return "\n".join(lines)
     if partial:
         fewest = min(item.subjects for item in partial)
         lines.append(
