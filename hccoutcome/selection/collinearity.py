@@ -35,7 +35,7 @@ def vif_table(X: Any) -> pd.DataFrame:  # noqa: N803
     with_constant = np.column_stack([np.ones(len(x)), x[:, varying]])
     with np.errstate(divide="ignore"), warnings.catch_warnings():
         # The very thing that is looked for.
-        warnings.filterwarnings("ignore", message="The design matrix is rank-deficient")
+        warnings.filterwarnings("ignore", message="The design matrix is (rank-deficient|poorly conditioned)")
         for position, column in enumerate(varying, start=1):
             factors[column] = variance_inflation_factor(with_constant, position)
     factors[factors > _PERFECT] = np.inf

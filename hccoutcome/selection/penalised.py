@@ -34,6 +34,7 @@ _INNER_STEPS = 500
 _EXPLAINED = 0.99
 """A model that explains this share of the deviance is all but saturated: smaller penalties change nothing but noise."""
 _LEAST_WEIGHT = 1e-5
+_FEWEST_PENALTIES = 3
 
 
 @dataclass(frozen=True)
@@ -240,41 +241,39 @@ def _cox_path(
     from sksurv.linear_model import CoxnetSurvivalAnalysis
 
     grid = penalties
+    if grid is None:
+        largest = np.abs(x.T @ _martingales(y)).max() / (len(y) * settings.mix)
+        grid = np.geomspace(largest, largest * _smallest(x, settings), settings.penalties)
+    wanted = grid
     while True:
-        model = CoxnetSurvivalAnalysis(
-            n_alphas=settings.penalties,
-            alphas=grid,
-            alpha_min_ratio=_smallest(x, settings),
-            l1_ratio=settings.mix,
-        )
+        model = CoxnetSurvivalAnalysis(alphas=grid, l1_ratio=settings.mix)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)
+                warnings.filterwarnings("ignore", message="all coefficients are zero")
                 model.fit(x, y)
             break
-        except ArithmeticError:
+        except ArithmeticError as error:
             # Where the columns order the events perfectly, small penalties have no finite solution.
-            grid = _without_smallest(x, y, settings, grid)
+            if len(grid) <= _FEWEST_PENALTIES:
+                raise InputError(
+                    "A penalised Cox model cannot be fitted to these columns: leave out what follows survival."
+                ) from error
+            grid = grid[: len(grid) * 3 // 4]
     found, used = model.coef_, model.alphas_
-    if penalties is not None and len(used) < len(penalties):
+    if penalties is not None and len(used) < len(wanted):
         # The last coefficients stand for the penalties that could not be fitted.
-        found = np.concatenate([found, np.repeat(found[:, -1:], len(penalties) - len(used), axis=1)], axis=1)
-        used = penalties
+        found = np.concatenate([found, np.repeat(found[:, -1:], len(wanted) - len(used), axis=1)], axis=1)
+        used = wanted
     return used, found, np.zeros(len(used))
 
 
-def _without_smallest(x: Floats, y: NDArray[Any], settings: PathSettings, grid: Floats | None) -> Floats:
-    if grid is None:
-        from sksurv.linear_model import CoxnetSurvivalAnalysis
-
-        largest = CoxnetSurvivalAnalysis(n_alphas=1, l1_ratio=settings.mix).fit(x, y).alphas_[0]
-        grid = np.geomspace(largest, largest * _smallest(x, settings), settings.penalties)
-        return grid[: max(2, settings.penalties * 3 // 4)]
-    if len(grid) <= 2:
-        raise InputError(
-            "A penalised Cox model cannot be fitted to these columns: leave out those that follow survival."
-        )
-    return grid[: max(2, len(grid) * 3 // 4)]
+def _martingales(y: NDArray[Any]) -> Floats:
+    """Return observed minus expected events of each patient without any covariate (Breslow's ties)."""
+    times, deaths = np.unique(y["time"][y["event"]], return_counts=True)
+    at_risk = (y["time"][None, :] >= times[:, None]).sum(axis=1)
+    hazard = np.concatenate([[0.0], np.cumsum(deaths / at_risk)])
+    return y["event"] - hazard[np.searchsorted(times, y["time"], side="right")]
 
 
 def stratified_folds(y: NDArray[Any], settings: PathSettings) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
