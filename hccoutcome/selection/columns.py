@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pandas.api.types import is_numeric_dtype
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
@@ -88,7 +89,7 @@ class ColumnEncoder(TransformerMixin, BaseEstimator):
         return np.asarray(list(self.sources_), dtype=object)
 
     def _numbers(self, frame: pd.DataFrame) -> pd.DataFrame:
-        coded = {name: _coded(name, frame[name]) for name in frame.columns if frame[name].dtype == object}
+        coded = {name: _coded(name, frame[name]) for name in frame.columns if not is_numeric_dtype(frame[name])}
         numbers = as_numbers(frame.assign(**coded))
         for name in (name for name in self.log10 if name in numbers):
             if (numbers[name] <= 0).any():

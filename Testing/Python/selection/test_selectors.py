@@ -132,7 +132,9 @@ def test_selection_inside_the_folds_scores_chance_on_permuted_outcomes_and_outsi
         model = make_pipeline(selector, LogisticRegression(solver="liblinear"))
         inside.append(cross_val_score(model, table, y, cv=folds, scoring="roc_auc").mean())
         leaked = clone(selector).fit_transform(table, y)
-        outside.append(cross_val_score(LogisticRegression(solver="liblinear"), leaked, y, cv=folds, scoring="roc_auc").mean())
+        outside.append(
+            cross_val_score(LogisticRegression(solver="liblinear"), leaked, y, cv=folds, scoring="roc_auc").mean()
+        )
     assert abs(np.mean(inside) - 0.5) < 3 * np.std(inside, ddof=1) / np.sqrt(6)
     assert np.mean(outside) > 0.85
 
