@@ -55,6 +55,42 @@ def test_both_engines_agree(name: str) -> None:
 
 
 @needs_pyradiomics
+@pytest.mark.parametrize("method", ["default", "ror"])
+def test_patterns_up_to_255_in_8_bits_get_the_bins_that_they_get_in_16(method: str) -> None:
+    """PyRadiomics' bin edges overflow where an 8-bit image ends; the patterns themselves are the same."""
+    rng = np.random.default_rng(0)
+    narrow = sitk.GetImageFromArray(rng.integers(0, 100, (6, 9, 10)).astype(np.uint8))
+    mask = sitk.GetImageFromArray(np.pad(np.ones((4, 6, 7), np.uint8), ((1, 1), (1, 2), (2, 1))))
+    settings = RadiomicsSettings.from_dict(
+        {
+            "imageType": {"LBP2D": {"lbp2DMethod": method}},
+            "featureClass": {"firstorder": ["Minimum", "Mean", "Maximum", "Entropy"], "glcm": []},
+        }
+    )
+    found = extract_region(narrow, mask, settings)
+    wide = extract_region(sitk.Cast(narrow, sitk.sitkInt16), mask, settings, engine="pyradiomics")
+    assert_same_features(found, wide)
+    theirs = extract_region(narrow, mask, settings, engine="pyradiomics")
+    for feature in ("Minimum", "Mean", "Maximum"):
+        assert theirs[f"lbp-2D_firstorder_{feature}"] == pytest.approx(found[f"lbp-2D_firstorder_{feature}"])
+    assert theirs["lbp-2D_firstorder_Entropy"] < 0.5 * found["lbp-2D_firstorder_Entropy"], "nearly all in one bin"
+
+
+@needs_pyradiomics
+@pytest.mark.parametrize("distances", [[1, 1], [2, 2], [1, 2, 1], [2, 1, 2], [1, 1, 1]])
+@pytest.mark.parametrize("symmetrical", [True, False])
+def test_a_distance_given_twice_counts_as_in_pyradiomics(distances: list[int], symmetrical: bool) -> None:
+    image, mask, settings = case("weights and distances")
+    settings = settings.with_values(distances=distances, symmetricalGLCM=symmetrical, weightingNorm=None)
+    settings = replace(settings, classes=tuple(FeatureClass(name) for name in ("glcm", "gldm", "ngtdm")))
+    found = extract_region(image, mask, settings)
+    assert_same_features(found, extract_region(image, mask, settings, engine="pyradiomics"))
+    once = extract_region(image, mask, settings.with_values(distances=sorted(set(distances))))
+    name = next(name for name in found if name.endswith("gldm_LargeDependenceEmphasis"))
+    assert found[name] != pytest.approx(once[name]), "dependences count such a neighbour twice"
+
+
+@needs_pyradiomics
 def test_pyradiomics_stays_silent_and_leaves_simpleitk_as_it_was(
     small: tuple[sitk.Image, sitk.Image, RadiomicsSettings], capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -21,7 +22,10 @@ from pyradiomics_oracle import (
 )
 
 from hccoutcome.errors import Cancelled, InputError
+from hccoutcome.radiomics.binning import bin_image
+from hccoutcome.radiomics.classes import TextureSettings
 from hccoutcome.radiomics.features import FEATURES
+from hccoutcome.radiomics.levelgrid import unique_directions
 from hccoutcome.radiomics.symmetric import largest_eigenvalue
 from hccoutcome.radiomics.symmetriclanes import LANES, largest_magnitudes
 from hccoutcome.radiomics.voxelmaps import MAP_CLASSES, MapSettings, compute_voxel_maps
@@ -82,7 +86,7 @@ def test_every_map_equals_pyradiomics(name: str, data: st.DataObject, radius: in
         ours, reference = found[f"{name}_{feature}"], expected[feature][region.mask]
         if name == "glcm" and feature in exact:
             reference = exact[feature]
-        # The terms of a shade that cancel to 0 are as large as the prominence, and so is their rounding.
+        # The terms of a shade that cancel to 0 are as large as the prominence, and so is PyRadiomics' rounding.
         size = 1 + np.abs(found["glcm_ClusterProminence"]) if feature == "ClusterShade" else 1
         equal = np.abs(ours - reference) <= np.maximum(ABSOLUTE * size, RELATIVE * np.abs(reference))
         equal |= np.isnan(reference) & (np.isnan(ours) | (feature in ("JointAverage", "MCC")))
@@ -110,6 +114,54 @@ def test_boxes_of_few_and_of_many_levels_equal_pyradiomics(width: float) -> None
         scale = np.abs(found["glcm_ClusterProminence"]) if feature == "ClusterShade" else np.abs(reference)
         close = np.abs(ours - reference) <= ABSOLUTE + RELATIVE * scale
         assert close.all(), feature
+
+
+@pytest.mark.parametrize("name", ["glcm", "gldm", "ngtdm"])
+@pytest.mark.parametrize("shape", [(1, 5, 6), (4, 5, 6)])
+def test_distances_given_twice_count_as_in_pyradiomics(name: str, shape: tuple[int, int, int]) -> None:
+    rng = np.random.default_rng(2)
+    region = Region(rng.normal(scale=60, size=shape), rng.random(shape) < 0.9, (1.0, 1.0, 1.0))
+    region.mask[[0, -1], [0, -1], [0, -1]] = True  # so that the box of the region is the image
+    texture = TextureSettings(distances=(1, 2, 1), symmetrical_glcm=False)
+    expected, _ = pyradiomics_maps(name, region, distances=[1, 2, 1], symmetricalGLCM=False, kernelRadius=2)
+    wanted = ("Contrast",) if name != "gldm" else ("LargeDependenceEmphasis", "DependenceEntropy")
+    found = compute_voxel_maps(region.image, region.mask, {name: wanted}, MapSettings(2, texture=texture)).values
+    for feature in wanted:
+        np.testing.assert_allclose(found[f"{name}_{feature}"], expected[feature][region.mask], rtol=1e-9)
+
+
+def exact_shade(levels: np.ndarray, radius: int, symmetrical: bool) -> list[float]:
+    """Return ClusterShade of the box around each voxel in fractions, rounded once at the end."""
+    values = []
+    for place in np.ndindex(levels.shape):
+        box = levels[tuple(slice(max(p - radius, 0), p + radius + 1) for p in place)]
+        shades = [Fraction(0)]
+        for step in unique_directions((1,), shape=box.shape):
+            here, there = (
+                box[tuple(slice(max(sign * s, 0), n + min(sign * s, 0)) for s, n in zip(step, box.shape, strict=True))]
+                for sign in (-1, 1)
+            )
+            sums = (here + there).ravel().tolist() * (2 if symmetrical else 1)
+            mean = Fraction(sum(sums), len(sums))
+            shades.append(sum((Fraction(value) - mean) ** 3 for value in sums) / len(sums))
+        values.append(float(sum(shades) / (len(shades) - 1)))
+    return values
+
+
+@pytest.mark.parametrize("symmetrical", [True, False])
+@pytest.mark.parametrize("texture", ["ramp", "noise"])
+def test_a_cluster_shade_whose_terms_cancel_is_exact(texture: str, symmetrical: bool) -> None:
+    """On a ramp it is 0 or nearly so in the middle, where PyRadiomics is up to 1e-11 off."""
+    z, y, x = np.indices((3, 4, 5))
+    image = (20 * x + 7 * y + 3 * z).astype(float)
+    if texture == "noise":
+        image = np.round(np.random.default_rng(0).normal(scale=80, size=x.shape))
+    settings = MapSettings(1, True, 2.0, texture=TextureSettings(symmetrical_glcm=symmetrical))
+    everywhere = np.ones(image.shape, np.bool_)
+    found = compute_voxel_maps(image, everywhere, {"glcm": ["ClusterShade"]}, settings).values["glcm_ClusterShade"]
+    expected = np.array(exact_shade(bin_image(image, everywhere, 2.0), 1, symmetrical))
+    assert (np.abs(found - expected) <= np.maximum(ABSOLUTE, RELATIVE * np.abs(expected))).all()
+    assert (np.abs(expected) < 1e-9).any() == (texture == "ramp")
 
 
 @pytest.fixture(scope="module")
