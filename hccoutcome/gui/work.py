@@ -45,7 +45,7 @@ class CaseWork:
         """Take what names the worker's command, Slicer's own Python where None; it is asked at each start."""
         self.progressed, self.finished, self.failed, self.cancelled = Signal(), Signal(), Signal(), Signal()
         self.nodes: CaseNodes | None = None
-        self._command = command or worker_command
+        self._command = command
         self._runner: JobRunner | None = None
         self._case: SceneCase | None = None
         self._folder: Path | None = None
@@ -102,7 +102,7 @@ class CaseWork:
             self._raise_failure()
 
     def _new_runner(self) -> JobRunner:
-        runner = JobRunner(self._command(), worker_environment())
+        runner = JobRunner((self._command or worker_command)(), worker_environment())
         runner.progressed.connect(self.progressed.emit)
         runner.finished.connect(self._on_finished)
         runner.failed.connect(self._on_failed)
