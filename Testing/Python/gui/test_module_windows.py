@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 import psutil
 import pytest
+from text_fits import cut_texts
 from window_steps import fill_in, tables, tick
 
 from hccoutcome.gui import work
@@ -26,6 +27,19 @@ def type_value(ui, title, text):
 
 def state_of(widget):
     return widget.logic.getParameterNode()
+
+
+@pytest.fixture
+def large_font(application):
+    """The application's font at 125 %."""
+    import slicer
+
+    usual = slicer.app.font()
+    font = slicer.app.font()
+    font.setPointSizeF(1.25 * usual.pointSizeF())
+    slicer.app.setFont(font)
+    yield
+    slicer.app.setFont(usual)
 
 
 # --- built --------------------------------------------------------------------------------------------------------
@@ -56,7 +70,42 @@ def test_the_ui_file_is_complete(name):
         assert element.find("property[@name='toolTip']/string") is not None, f"{key} has no tooltip"
     connected = {element.findtext("receiver") for element in root.iter("connection")}
     assert connected == {key for key, element in widgets.items() if element.get("class") == "qMRMLNodeComboBox"}
-    assert {element.text for element in root.iter("tabstop")} == set(controls)
+    assert [element.text for element in root.iter("tabstop")] == list(controls), "in reading order"
+    keys = [text[text.index("&") + 1].upper() for text in root.itertext() if "&" in text]
+    assert len(keys) == len(set(keys)), "one key, one field"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_no_text_is_cut_at_a_larger_font(name, application, open_module, case_nodes, fake_worker, until, large_font):
+    """At 125 % and the width of Slicer's module panel, with results."""
+    import slicer
+
+    widget = open_module(name)
+    fill_in(widget, case_nodes)
+    widget.window.ui.applyButton.click()
+    until(lambda: widget.window.ui.applyButton.text == "Apply")
+    widget.parent.resize(500, 3000)
+    widget.parent.show()
+    slicer.app.processEvents()
+    assert widget.parent.width <= 500, "wider than the panel"
+    assert cut_texts(widget.parent) == []
+    widget.parent.hide()
+
+
+def test_the_measure_finds_what_is_cut(application):
+    import qt
+
+    root = qt.QWidget()
+    layout = qt.QVBoxLayout(root)
+    table = qt.QTableWidget(1, 1)
+    table.setHorizontalHeaderLabels(["A title that is long"])
+    table.setColumnWidth(0, 30)
+    for widget in (qt.QLabel("A label that is long"), qt.QPushButton("A button that is long"), table):
+        widget.setFixedWidth(60)
+        layout.addWidget(widget)
+    root.show()
+    assert cut_texts(root) == ["A label that is long", "A button that is long", "A title that is long"]
+    root.hide()
 
 
 # --- widgets and state --------------------------------------------------------------------------------------------

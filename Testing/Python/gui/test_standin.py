@@ -190,6 +190,18 @@ def test_a_path_line_edit_announces_its_path(qt):
     assert (edit.currentPath, heard) == ("/folder", ["/folder"])
 
 
+def test_a_slider_widget_announces_its_number_and_keeps_its_range(qt):
+    import ctk
+
+    slider, heard = ctk.ctkSliderWidget(), []
+    slider.minimum, slider.maximum, slider.singleStep, slider.decimals = 0.0, 1.0, 0.05, 2
+    slider.connect("valueChanged(double)", heard.append)
+    slider.value = 0.25
+    slider.setValue(7.0)
+    assert (slider.value, heard) == (1.0, [0.25, 1.0])
+    assert (slider.minimum, slider.maximum, slider.singleStep, slider.decimals) == (0.0, 1.0, 0.05, 2)
+
+
 # --- node selector ------------------------------------------------------------------------------------------------
 
 
@@ -233,6 +245,17 @@ def test_a_selector_shows_no_hidden_nodes_and_children_only_when_asked(slicer, s
     assert selector.nodeCount() == 0
 
 
+def test_a_selector_shows_only_nodes_with_the_attribute_asked_for(slicer, selector):
+    selector.addAttribute("vtkMRMLScalarVolumeNode", "role", "map")
+    slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "plain")
+    marked = slicer.vtkMRMLScalarVolumeNode()
+    marked.SetAttribute("role", "map")
+    slicer.mrmlScene.AddNode(marked)
+    assert selector.nodeCount() == 1
+    selector.setCurrentNode(marked)
+    assert selector.currentNode() is marked
+
+
 def test_a_selector_without_a_scene_is_disabled(slicer):
     assert not slicer.qMRMLNodeComboBox().enabled
 
@@ -256,6 +279,7 @@ def wrapper(slicer):
         items: list[str]
         kind: Annotated[str, Choice(["a", "b"])] = "a"
         text: str
+        truth: bool = True
 
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScriptedModuleNode")
     return State, node
@@ -301,6 +325,7 @@ def test_one_assignment_is_one_event(wrapper):
     [
         ("text", 1, TypeError),
         ("text", None, TypeError),
+        ("truth", "True", TypeError),
         ("kind", "c", ValueError),
         ("items", [1], TypeError),
         ("pack.volume", "id", TypeError),
@@ -332,9 +357,15 @@ def test_a_type_that_no_module_uses_is_an_error(slicer):
 def test_widgets_and_parameters_follow_each_other_until_disconnected(slicer, qt, wrapper, selector):
     State, node = wrapper
     state = State(node)
-    line, box = qt.QLineEdit(), qt.QComboBox()
-    tag = state.connectParametersToGui({"text": line, "kind": box, "pack.volume": selector})
+    line, box, check = qt.QLineEdit(), qt.QComboBox(), qt.QCheckBox()
+    tag = state.connectParametersToGui({"text": line, "kind": box, "pack.volume": selector, "truth": check})
     assert box.count == 2
+    assert check.checked
+    check.click()
+    assert state.truth is False
+    state.truth = True
+    assert check.checked
+    assert node.GetParameter("truth") == "True"
     line.text = "from the widget"
     assert state.text == "from the widget"
     state.kind = "b"
