@@ -49,9 +49,10 @@ def worst(found: VoxelMaps, reference: VoxelMaps) -> dict[str, float]:
         TextureSettings(),
         TextureSettings(symmetrical_glcm=False),
         TextureSettings(distances=(1, 2)),
+        TextureSettings(distances=(1, 2, 1)),
         TextureSettings(force_2d=True, force_2d_dimension=1),
     ],
-    ids=["plain", "one order", "two distances", "planes"],
+    ids=["plain", "one order", "two distances", "a distance twice", "planes"],
 )
 @pytest.mark.parametrize("masked", [True, False])
 def test_values_are_those_of_the_kernels(through_torch, texture: TextureSettings, masked: bool) -> None:
