@@ -32,6 +32,7 @@ INSTALLED_ON_DEMAND = (
     "jinja2",
     "matplotlib",
     "psutil",
+    "sklearn",
     "highdicom",
     "dicomanonymizer",
 )
