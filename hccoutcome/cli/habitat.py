@@ -75,6 +75,11 @@ def _habitat(options: argparse.Namespace) -> int:
 def _settings(options: argparse.Namespace) -> HabitatSettings:
     from hccoutcome.habitat.settings import HabitatSettings
 
+    times = dict(_time(text) for text in options.time)
+    if times and options.kinetics == "none":
+        raise InputError(
+            "--time goes with --kinetics, found it alone: add --kinetics ratio or difference, or leave it out."
+        )
     if options.k != "auto" and not options.k.isdigit():
         raise InputError(f"--k is 'auto' or a whole number of habitats, found '{options.k}': correct it.")
     return HabitatSettings(
@@ -85,7 +90,7 @@ def _settings(options: argparse.Namespace) -> HabitatSettings:
         intensities=not options.no_intensities,
         entropy_radius=options.entropy,
         kinetics=options.kinetics,
-        times=dict(_time(text) for text in options.time),
+        times=times,
         winsorise=options.winsorise,
         scaling=options.scaling,
         scaling_scope=options.scope,
@@ -172,15 +177,14 @@ def _series(options: argparse.Namespace, files: CaseFiles) -> DicomImage | None:
 
 
 def _maps(options: argparse.Namespace) -> dict[str, sitk.Image]:
-    from hccoutcome.case import ImageFile
-    from hccoutcome.imaging.reading import read_image
+    from hccoutcome.imaging.reading import read_map
 
     maps: dict[str, sitk.Image] = {}
     for text in options.map:
         name, separator, path = text.partition("=")
         if not (name and separator and path) or name in maps:
             raise InputError(f"A map is given once as NAME=PATH, found '{text}': correct it.")
-        maps[name] = read_image(ImageFile(Path(path)))
+        maps[name] = read_map(Path(path))
     return maps
 
 

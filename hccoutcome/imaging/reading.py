@@ -67,14 +67,23 @@ def load_image(file: ImageFile, phase: str | None = None, progress: Progress = s
         loaded = Loaded(found.image, found.series.modality or None, found.files)
     else:
         loaded = Loaded(_read_volume(file.path, kind), None, files_of(file.path, kind))
-    components = loaded.image.GetNumberOfComponentsPerPixel()
-    if components > 1:
-        raise InputError(
-            f"'{file.path.name}' was expected to hold one value per voxel, found {components} (a colour image, a "
-            "field or a segmentation): give the image."
-        )
+    _refuse_several_components(loaded.image, file.path)
     _refuse_not_finite(loaded.image, file.path)
     return loaded
+
+
+def read_map(path: Path) -> sitk.Image:
+    """Read a voxel map (NIfTI, NRRD or MetaImage); as ``hcc maps`` writes it, NaN stands where it has no value.
+
+    Raises:
+        InputError: as for an image, but for NaN.
+    """
+    kind = _kind(path, "map")
+    if kind == "dicom":
+        raise InputError(f"A voxel map is a NIfTI, NRRD or MetaImage file, found DICOM in '{path.name}': convert it.")
+    volume = _read_volume(path, kind)
+    _refuse_several_components(volume, path)
+    return volume
 
 
 def read_mask(file: MaskFile, reference: sitk.Image | None = None) -> sitk.Image:
@@ -163,6 +172,15 @@ def _unreadable(path: Path, message: str) -> str:
         return f"'{path.name}' is cut short or damaged, its voxels cannot be read: copy it again from its source."
     last = [line.strip() for line in message.splitlines() if line.strip()][-1]
     return f"'{path.name}' was expected to be {FORMATS}, but it cannot be read ({last}): export it again."
+
+
+def _refuse_several_components(image: sitk.Image, path: Path) -> None:
+    components = image.GetNumberOfComponentsPerPixel()
+    if components > 1:
+        raise InputError(
+            f"'{path.name}' was expected to hold one value per voxel, found {components} (a colour image, a "
+            "field or a segmentation): give the image."
+        )
 
 
 def _refuse_not_finite(image: sitk.Image, path: Path) -> None:

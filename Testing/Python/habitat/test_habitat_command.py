@@ -185,3 +185,48 @@ def test_a_bad_case_of_a_cohort_is_named(tmp_path: Path, capsys: pytest.CaptureF
     (tmp_path / "p1" / "portal.nii.gz").unlink()
     learn = ["--cohort", str(table), "--package", str(tmp_path / "package"), "--method", "two-step"]
     assert refusal(capsys, *learn, *QUICK, "--out", str(tmp_path / "out")).startswith("Case 'p1': ")
+
+
+def test_a_map_of_the_engine_takes_part_although_it_has_no_value_outside_the_region(tmp_path: Path) -> None:
+    options = written(tmp_path / "in", phases=("portal",))
+    values = np.where(LABELS > 0, LABELS + np.random.default_rng(2).normal(0, 0.01, LABELS.shape), np.nan)
+    mask = planted.mask(LABELS)
+    image = sitk.GetImageFromArray(values)
+    image.CopyInformation(mask)
+    z, y, x = (slice(int(span.min()), int(span.max()) + 1) for span in np.nonzero(LABELS))
+    sitk.WriteImage(image[x, y, z], str(tmp_path / "map.nrrd"))
+    call = ["habitat", *options, "--map", f"texture={tmp_path / 'map.nrrd'}", "--k", "3", *QUICK, "--no-intensities"]
+    assert main([*call, "--out", str(tmp_path / "out")]) == 0
+    np.testing.assert_array_equal(label_map(tmp_path / "out") > 0, LABELS > 0)
+    assert "mean_texture" in rows(tmp_path / "out" / "habitats.csv")[0]
+
+
+def test_a_map_without_a_value_inside_the_region_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    options = written(tmp_path / "in", phases=("portal",))
+    values = LABELS.astype(float)
+    values[tuple(np.argwhere(LABELS)[5])] = np.nan
+    image = sitk.GetImageFromArray(values)
+    image.CopyInformation(planted.mask(LABELS))
+    sitk.WriteImage(image, str(tmp_path / "map.nrrd"))
+    call = [*options, "--map", f"texture={tmp_path / 'map.nrrd'}", "--k", "3", *QUICK, "--out", str(tmp_path / "out")]
+    assert "found NaN or infinite values in 1 of" in refusal(capsys, *call)
+
+
+def test_times_without_kinetics_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    options = written(tmp_path / "in")
+    said = refusal(capsys, *options, "--time", "portal=70", *QUICK, "--out", str(tmp_path / "out"))
+    assert said.startswith("--time goes with --kinetics, found it alone")
+
+
+def test_nothing_of_an_earlier_run_stays_beside_the_habitats(tmp_path: Path) -> None:
+    options, out = written(tmp_path / "in"), tmp_path / "out"
+    out.mkdir()
+    for name in ("habitats.dcm", "registration_arterial.png", "registration.csv", "notes.txt"):
+        (out / name).write_text("earlier")
+    assert main(["habitat", *options, "--k", "3", *QUICK, "--out", str(out)]) == 0
+    assert {path.name for path in out.iterdir()} & {
+        "habitats.dcm",
+        "registration_arterial.png",
+        "registration.csv",
+    } == set()
+    assert (out / "notes.txt").read_text() == "earlier"
