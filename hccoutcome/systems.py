@@ -12,6 +12,7 @@ from hccoutcome.errors import InputError, nearest
 from hccoutcome.package import liver_scores as liver
 from hccoutcome.package.applicability import PackageInputs, judge, plan
 from hccoutcome.package.format import Package
+from hccoutcome.package.learned_system import LearnedSystem, PrintedOrLearned
 from hccoutcome.package.prediction import Applicability, Prediction
 from hccoutcome.package.reading import read_package
 from hccoutcome.package.stability import input_stability
@@ -21,13 +22,17 @@ from hccoutcome.response import haic_mri
 from hccoutcome.status import QualityItem
 from hccoutcome.survival import radscore
 
+LEARNED = ("prime-r", "prime-s", "cox-ridge", "survival-forest", "survival-boosting", "logistic-ridge", "single-score")
+"""Systems of which there are no printed weights."""
+
 SYSTEMS: Mapping[str, System] = MappingProxyType(
     {
-        radscore.Radscore.system: LinearSystem(radscore.Radscore),
-        haic_mri.HaicClinical.system: LinearSystem(haic_mri.HaicClinical),
-        haic_mri.HaicCR.system: LinearSystem(haic_mri.HaicCR),
-        haic_mri.HaicCRH.system: LinearSystem(haic_mri.HaicCRH),
+        radscore.Radscore.system: PrintedOrLearned(LinearSystem(radscore.Radscore)),
+        haic_mri.HaicClinical.system: PrintedOrLearned(LinearSystem(haic_mri.HaicClinical)),
+        haic_mri.HaicCR.system: PrintedOrLearned(LinearSystem(haic_mri.HaicCR)),
+        haic_mri.HaicCRH.system: PrintedOrLearned(LinearSystem(haic_mri.HaicCRH)),
         liver.SYSTEM: liver.LiverScoreSystem(),
+        **{name: LearnedSystem() for name in LEARNED},
     }
 )
 """Every system that can apply packages, by the name that ``package.json`` gives it."""

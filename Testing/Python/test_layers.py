@@ -15,7 +15,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("cli", "gui", "headless"),
     ("cohort", "worker", "jobs"),
     ("scene", "report"),
-    ("analysis", "findings", "systems"),
+    ("analysis", "findings", "systems", "trainable"),
     ("response", "survival", "treatment"),
     ("package", "evaluation", "explanation", "selection", "deep"),
     ("segmentation", "radiomics", "habitat", "stability"),

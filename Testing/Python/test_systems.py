@@ -19,7 +19,16 @@ from hccoutcome.package.writing import package_files
 from hccoutcome.resources import resource
 from hccoutcome.response.haic_mri import HaicClinical, HaicCR, HaicCRH
 from hccoutcome.survival.radscore import Radscore
-from hccoutcome.systems import SYSTEMS, liver_scores, predict, shipped_packages, system_of, write_shipped_packages
+from hccoutcome.systems import (
+    LEARNED,
+    SYSTEMS,
+    liver_scores,
+    predict,
+    shipped_packages,
+    system_of,
+    write_shipped_packages,
+)
+from hccoutcome.trainable import TRAINABLE, make_estimator
 
 RECORD: dict[str, float | str] = {
     "tbil": 20.0, "alb": 35.0, "inr": 1.1, "ascites": "none", "encephalopathy": "none", "afp": 450.0, "crp": 4.0,
@@ -146,5 +155,29 @@ def test_hashes_of_shipped_packages_differ() -> None:
     assert all(len(value) == len(hashlib.sha256().hexdigest()) for value in hashes)
 
 
-def test_every_system_has_a_shipped_package_or_none_is_claimed() -> None:
-    assert {package.system for package in shipped_packages()} == set(SYSTEMS)
+def test_every_printed_system_has_a_shipped_package() -> None:
+    assert {package.system for package in shipped_packages()} == set(SYSTEMS) - set(LEARNED)
+
+
+def test_every_trainable_system_has_packages_that_are_understood() -> None:
+    assert {system.system for system in TRAINABLE.values()} <= set(SYSTEMS)
+    assert set(LEARNED) <= {system.system for system in TRAINABLE.values()}
+
+
+@pytest.mark.parametrize("system", TRAINABLE.values(), ids=lambda system: system.name)
+def test_every_trainable_system_makes_an_estimator_of_its_task(system) -> None:
+    for task in system.tasks:
+        for modality in system.modalities:
+            estimator = make_estimator(system.name, task=task, modality=modality, seed=7)
+            assert hasattr(estimator, "predict_proba") == (task == "response")
+            assert getattr(estimator, "modality", modality) == modality
+            assert getattr(estimator, "random_state", 7) == 7
+
+
+def test_a_system_that_there_is_not_is_named_with_the_nearest() -> None:
+    with pytest.raises(InputError, match="'primer' is not a system that can be trained; did you mean 'prime-r'"):
+        make_estimator("primer")
+    with pytest.raises(InputError, match="PRIME-R learns response, asked for survival: choose another endpoint"):
+        make_estimator("prime-r", task="survival")
+    with pytest.raises(InputError, match="Radscore does not read 'clinical'; Known: imaging"):
+        make_estimator("radscore", modality="clinical")

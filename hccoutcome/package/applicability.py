@@ -131,6 +131,8 @@ def _findings(package: Package, inputs: PackageInputs) -> Iterator[Finding]:
         yield from _features(found, inputs)
     for variable in package.requirements.variables:
         yield from _variable(variable, inputs.clinical.get(variable.name))
+    yield from _too_many_missing(package, inputs)
+    yield from (("warning", caution) for caution in package.requirements.cautions)
     yield from _reference(package, found, inputs)
     yield from _stability(package)
 
@@ -219,8 +221,7 @@ def _variable(need: VariableNeed, value: float | str | None) -> Iterator[Finding
     name = f"'{need.name}' ({need.meaning})"
     unit = f" {need.unit}" if need.unit else ""
     if value is None:
-        if not need.optional:
-            yield "refused", f"The clinical variable {name} is missing: add it to the clinical record."
+        yield from _missing(need, name)
     elif need.kind == "category":
         if value not in need.codes:
             yield "refused", f"The clinical variable {name} should be one of {', '.join(need.codes)}, found '{value}'."
@@ -233,6 +234,25 @@ def _variable(need: VariableNeed, value: float | str | None) -> Iterator[Finding
         yield "refused", f"The clinical variable {name} is {value:g}{unit}, possible is {need.possible}{unit}."
     elif not need.usual.holds(value):
         yield "warning", f"The clinical variable {name} is {value:g}{unit}, the package was made on {need.usual}{unit}."
+
+
+def _missing(need: VariableNeed, name: str) -> Iterator[Finding]:
+    if need.stand_in:
+        yield "warning", f"The clinical variable {name} is missing; in its place the package takes {need.stand_in}."
+    elif not need.optional:
+        yield "refused", f"The clinical variable {name} is missing: add it to the clinical record."
+
+
+def _too_many_missing(package: Package, inputs: PackageInputs) -> Iterator[Finding]:
+    """Refuse a case of which so little is known that the number would be the cohort's, not the patient's."""
+    needs = [need for need in package.requirements.variables if need.stand_in]
+    missing = [need.name for need in needs if need.name not in inputs.clinical]
+    if len(missing) > package.requirements.most_missing:
+        yield (
+            "refused",
+            f"{len(missing)} of the {len(needs)} clinical variables are missing ({', '.join(missing)}) and the package "
+            f"does with at most {package.requirements.most_missing} missing: add them to the clinical record.",
+        )
 
 
 def _features(found: Plan, inputs: PackageInputs) -> Iterator[Finding]:

@@ -20,10 +20,16 @@ MEANING = {
     "reference.json": "reference distribution",
     "parameters.yaml": "radiomics parameter file",
     "stability.json": "stability of the features",
+    "prognosis.json": "what became of the cohort",
+    "vectors.json": "results to check the weights with",
+    "clinical.skops": "model of the clinical part",
+    "imaging.skops": "model of the imaging part",
+    "both.skops": "model that reads both parts",
     "card.md": "model card",
 }
 """The files that a package may hold."""
 
+MODEL_SUFFIX = ".skops"
 LARGEST_FILE = 4_000_000
 LARGEST_PACKAGE = 10_000_000
 MOST_ENTRIES = 20
@@ -153,7 +159,11 @@ def _check_sizes(sizes: dict[str, int]) -> None:
 
 
 def _check_content(name: str, content: bytes) -> None:
-    """Refuse by its first bytes what is not the text that its name says."""
+    """Refuse by its first bytes what is not what its name says: an archive for a model, text for all else."""
+    if name.endswith(MODEL_SUFFIX):
+        if content[:4] != b"PK\x03\x04":
+            raise InputError(f"'{name}' in the package should be a model file and is not: do not use it.")
+        return
     if content[:1] == b"\x80":
         raise InputError(f"'{name}' in the package is a Python pickle under another name: do not use it.")
     if content[:4] == b"PK\x03\x04":

@@ -1,8 +1,8 @@
 """What a model package consists of, as plain data. Reading and writing it stand in files of their own.
 
 A package is a folder, or a zip of one, with ``package.json`` and the files that it lists with their SHA256: the model's
-weights, the reference distribution, the stability of its features, the radiomics parameter file and the card.
-Everything in it is data, never code.
+weights, the reference distribution, the stability of its features, what became of its cohort, the radiomics parameter
+file, results to check the weights with, and the card. Everything in it is data, never code.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any, Literal
 from hccoutcome.case import Modality
 from hccoutcome.errors import InputError
 from hccoutcome.naming import parse_feature_name
+from hccoutcome.package.prognosis import Prognosis
 from hccoutcome.package.reference import Reference
 from hccoutcome.stability.table import StabilityTable
 from hccoutcome.strict_json import canonical_json
@@ -94,6 +95,7 @@ class VariableNeed:
         usual: values outside it are warned about: the range of the cohort that the package was made on.
         codes: the texts allowed for a category.
         optional: True where the package's own rule decides whether it can do without.
+        stand_in: what the package takes where the value is missing, in words; then its absence is warned about.
     """
 
     name: str
@@ -104,6 +106,7 @@ class VariableNeed:
     usual: Range = Range()
     codes: tuple[str, ...] = ()
     optional: bool = False
+    stand_in: str = ""
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,8 @@ class Requirements:
         features: feature columns by the rule of ``hccoutcome.naming``, in the model's order.
         variables: clinical variables.
         reference: True where no number can be given without a reference distribution.
+        most_missing: a case that lacks more of the variables with a ``stand_in`` is refused.
+        cautions: doubts that go with every number, one sentence each.
     """
 
     modality: Modality | None = None
@@ -125,6 +130,8 @@ class Requirements:
     features: tuple[str, ...] = ()
     variables: tuple[VariableNeed, ...] = ()
     reference: bool = False
+    most_missing: int = 0
+    cautions: tuple[str, ...] = ()
 
     def phases_of(self, region: str) -> tuple[str, ...]:
         """Return the roles on which features of ``region`` are read, in the order of ``phases``."""
@@ -151,6 +158,9 @@ class Package:
         weights: the model's coefficients as JSON data, empty where the published rule is a table of points.
         reference: training distribution, None for a printed model without one.
         stability: how stable its features are, None where nobody measured it.
+        models: bytes of the model files (``hccoutcome.package.skops_file``) by file name.
+        vectors: inputs with the results that the weights gave when they were made; empty for printed weights.
+        prognosis: what became of the cohort it was made on, None where it says nothing on survival.
         card: the model card, Markdown.
         software: versions of the software that made the package.
         files: SHA256 of every file but ``package.json``, by name.
@@ -172,6 +182,9 @@ class Package:
     weights: Mapping[str, Any] = field(default_factory=dict)
     reference: Reference | None = None
     stability: StabilityTable | None = None
+    models: Mapping[str, bytes] = field(default_factory=dict)
+    vectors: Mapping[str, Any] = field(default_factory=dict)
+    prognosis: Prognosis | None = None
     card: str = ""
     software: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from hccoutcome.errors import InputError, nearest
-from hccoutcome.package.container import read_files
+from hccoutcome.package.container import MODEL_SUFFIX, read_files
 from hccoutcome.package.format import MANIFEST, Package
+from hccoutcome.package.prognosis import parse_prognosis
 from hccoutcome.package.reference import parse_reference, read_reference
 from hccoutcome.package.schema import parse_manifest, seal
 from hccoutcome.package.stability import parse_stability
@@ -117,21 +118,31 @@ def _verified_manifest(files: Mapping[str, bytes], source: str) -> Mapping[str, 
 def _with_contents(package: Package, files: Mapping[str, bytes], source: Path) -> Package:
     """Return the package with what lies in its verified files."""
     texts = {name: _text(files[name], name) for name in ("parameters.yaml", "card.md") if name in files}
-    weights = parse_json(files["weights.json"], "weights.json") if "weights.json" in files else {}
-    if not isinstance(weights, dict):
-        raise InputError("weights.json should be an object with named fields: get the package again.")
+    weights, vectors = (_object(files, name) for name in ("weights.json", "vectors.json"))
     found = replace(
         package,
         parameters=texts.get("parameters.yaml", ""),
         card=texts.get("card.md", ""),
         weights=weights,
+        models={name: content for name, content in files.items() if name.endswith(MODEL_SUFFIX)},
+        vectors=vectors,
         source=source,
     )
+    if "prognosis.json" in files:
+        found = replace(found, prognosis=parse_prognosis(files["prognosis.json"], "prognosis.json"))
     if "stability.json" in files:
         found = parse_stability(files["stability.json"], found, "stability.json")
     if "reference.json" not in files:
         return found
     return found.with_reference(parse_reference(files["reference.json"], "reference.json"))
+
+
+def _object(files: Mapping[str, bytes], name: str) -> dict[str, Any]:
+    """Return the object in a JSON file, empty where the package has no such file."""
+    found = parse_json(files[name], name) if name in files else {}
+    if not isinstance(found, dict):
+        raise InputError(f"{name} should be an object with named fields: get the package again.")
+    return found
 
 
 def _text(content: bytes, name: str) -> str:

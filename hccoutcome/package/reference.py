@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +23,27 @@ LEAST_CASES = 10
 LARGEST_FILE = 4_000_000
 
 
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+"""Quantiles that a trained package tells of each input, for drawing a case's value among them."""
+
+
 @dataclass(frozen=True)
 class Distribution:
-    """One feature in the cohort: mean, standard deviation (divisor n, as scikit-learn's scaler), smallest, largest."""
+    """One input in the cohort.
+
+    Attributes:
+        mean: over the cohort.
+        deviation: standard deviation (divisor n, as scikit-learn's scaler).
+        low, high: smallest and largest value; for a trained package the 1st and 99th percentile, so that no value of
+            one patient is told.
+        quantiles: values at ``QUANTILES``, empty where not known.
+    """
 
     mean: float
     deviation: float
     low: float
     high: float
+    quantiles: tuple[float, ...] = ()
 
     def standardise(self, value: float) -> float:
         """Return how many deviations ``value`` lies above the mean."""
@@ -48,6 +61,7 @@ class Reference:
         features: distribution by feature column.
         correlation: Pearson correlation of the features in the order of ``features``; empty where there are too few
             cases to invert it.
+        variables: distribution of the clinical numbers that the package reads, by name.
     """
 
     cohort: str
@@ -55,19 +69,19 @@ class Reference:
     settings_sha256: str
     features: Mapping[str, Distribution]
     correlation: tuple[tuple[float, ...], ...] = ()
+    variables: Mapping[str, Distribution] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of ``reference.json``."""
+        variables = {name: _distribution_to_json(known) for name, known in self.variables.items()}
         return {
             "cohort": self.cohort,
             "cases": self.cases,
             "settings_sha256": self.settings_sha256,
-            "features": {
-                name: {"mean": d.mean, "deviation": d.deviation, "low": d.low, "high": d.high}
-                for name, d in self.features.items()
-            },
+            "features": {name: _distribution_to_json(known) for name, known in self.features.items()},
             "order": list(self.features),
             "correlation": [list(row) for row in self.correlation],
+            **({"variables": variables} if variables else {}),
         }
 
     def restricted(self, names: Sequence[str]) -> Reference:
@@ -120,12 +134,16 @@ def reference_from_table(
     for name, deviation, mean in zip(features, deviations, values.mean(axis=0), strict=True):
         if deviation <= 1e-12 * abs(mean):
             raise InputError(f"The feature '{name}' is the same in all {len(rows)} cases: check their extraction.")
-    columns = zip(features, values.mean(axis=0), deviations, values.min(axis=0), values.max(axis=0), strict=True)
+    means, lows, highs = values.mean(axis=0), values.min(axis=0), values.max(axis=0)
+    columns = zip(features, means, deviations, lows, highs, strict=True)
     return Reference(
         cohort=cohort,
         cases=len(rows),
         settings_sha256=settings_sha256,
-        features={name: Distribution(*map(float, numbers)) for name, *numbers in columns},
+        features={
+            name: Distribution(float(mean), float(deviation), float(low), float(high))
+            for name, mean, deviation, low, high in columns
+        },
         correlation=_correlation(values),
     )
 
@@ -154,6 +172,41 @@ def _cell(row: Mapping[str, Any], name: str, line: int) -> float:
             "leave the case out or extract it again."
         )
     return value
+
+
+def learned_distribution(values: np.ndarray) -> Distribution:
+    """Return the distribution of one input in a training cohort, by quantiles; shape (patients,), NaN where missing."""
+    known = values[~np.isnan(values)]
+    low, *quantiles, high = (float(value) for value in np.quantile(known, (0.01, *QUANTILES, 0.99)))
+    return Distribution(float(known.mean()), float(known.std()), low, high, tuple(quantiles))
+
+
+def learned_reference(
+    features: Mapping[str, np.ndarray],
+    variables: Mapping[str, np.ndarray],
+    settings_sha256: str,
+    cohort: str,
+    cases: int,
+) -> Reference:
+    """Return the reference distribution of a training cohort.
+
+    Args:
+        features: values of the features that the package reads, by column, of shape (patients,), NaN where missing.
+        variables: values of the clinical numbers that it reads, likewise.
+        settings_sha256: ``Package.settings_sha256`` of the package.
+        cohort: which cohort, in words.
+        cases: number of patients.
+    """
+    matrix = np.column_stack([*features.values()]) if features else np.empty((cases, 0))
+    complete = matrix[~np.isnan(matrix).any(axis=1)]
+    return Reference(
+        cohort=cohort,
+        cases=cases,
+        settings_sha256=settings_sha256,
+        features={name: learned_distribution(values) for name, values in features.items()},
+        correlation=_correlation(complete) if features else (),
+        variables={name: learned_distribution(values) for name, values in variables.items()},
+    )
 
 
 def write_reference(reference: Reference, path: Path) -> None:
@@ -190,6 +243,10 @@ def parse_reference(content: bytes, where: str) -> Reference:
         settings_sha256=fields.text("settings_sha256"),
         features={name: _distribution(given[name], f"{where}, feature '{name}'") for name in order},
         correlation=_matrix(fields.objects("correlation"), len(order), where),
+        variables={
+            name: _distribution(data, f"{where}, variable '{name}'")
+            for name, data in fields.object("variables", {}).items()
+        },
     )
     fields.done()
     return reference
@@ -204,11 +261,27 @@ def _cases(fields: Fields) -> int:
 
 def _distribution(data: Any, where: str) -> Distribution:
     fields = Fields(data, where)
-    found = Distribution(*(fields.number(name) for name in ("mean", "deviation", "low", "high")))
+    mean, deviation, low, high = (fields.number(name) for name in ("mean", "deviation", "low", "high"))
+    found = Distribution(mean, deviation, low, high, _quantiles(fields))
     fields.done()
-    if found.deviation <= 0 or not found.low <= found.mean <= found.high:
+    if found.deviation <= 0 or found.low > found.high or not (found.quantiles or found.low <= found.mean <= found.high):
         raise InputError(f"{where} should have a deviation above 0 and low <= mean <= high: make the reference again.")
     return found
+
+
+def _quantiles(fields: Fields) -> tuple[float, ...]:
+    found = fields.value("quantiles", list, "a list of numbers", [])
+    numbers = all(type(value) in (int, float) for value in found)
+    if found and (not numbers or len(found) != len(QUANTILES) or found != sorted(found)):
+        raise InputError(
+            f"{fields.where}: 'quantiles' should be {len(QUANTILES)} rising numbers: get the package again."
+        )
+    return tuple(map(float, found))
+
+
+def _distribution_to_json(known: Distribution) -> dict[str, Any]:
+    quantiles = {"quantiles": list(known.quantiles)} if known.quantiles else {}
+    return {"mean": known.mean, "deviation": known.deviation, "low": known.low, "high": known.high, **quantiles}
 
 
 def _matrix(rows: list[Any], size: int, where: str) -> tuple[tuple[float, ...], ...]:

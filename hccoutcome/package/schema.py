@@ -128,6 +128,8 @@ def _requirements(data: Mapping[str, Any]) -> Requirements:
         features=fields.texts("features"),
         variables=_each(fields.objects("variables"), f"{MANIFEST}, variable", _variable),
         reference=fields.value("reference", bool, "true or false"),
+        most_missing=fields.value("most_missing", int, "a whole number", 0),
+        cautions=fields.texts("cautions"),
     )
     fields.done()
     _check_features(requirements)
@@ -172,6 +174,7 @@ def _variable(fields: Fields) -> VariableNeed:
         usual=_range(fields, "usual"),
         codes=fields.texts("codes"),
         optional=fields.value("optional", bool, "true or false", False),
+        stand_in=fields.text("stand_in", ""),
     )
 
 
@@ -218,11 +221,18 @@ def _requirements_to_json(needs: Requirements) -> dict[str, Any]:
                 "usual": _range_to_json(need.usual),
                 "codes": list(need.codes),
                 "optional": need.optional,
+                **_given(stand_in=need.stand_in),
             }
             for need in needs.variables
         ],
         "reference": needs.reference,
+        **_given(most_missing=needs.most_missing, cautions=list(needs.cautions)),
     }
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    """Return the fields that say something: packages without them keep the bytes that they always had."""
+    return {name: value for name, value in values.items() if value}
 
 
 def _range_to_json(found: Range) -> dict[str, float]:

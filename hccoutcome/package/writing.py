@@ -28,6 +28,11 @@ def package_files(package: Package) -> dict[str, bytes]:
         files["reference.json"] = canonical_json(package.reference.to_json())
     if package.stability is not None:
         files["stability.json"] = canonical_json(package.stability.to_dict())
+    if package.prognosis is not None:
+        files["prognosis.json"] = canonical_json(package.prognosis.to_json())
+    if package.vectors:
+        files["vectors.json"] = canonical_json(dict(package.vectors))
+    files.update(package.models)
     if package.weights:
         files["weights.json"] = canonical_json(dict(package.weights))
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
