@@ -310,8 +310,10 @@ class _Masks:
     def take(self, perturbation: Perturbation, mask: sitk.Image) -> None:
         """Write one mask, and keep it where there is room."""
         from hccoutcome.stability.inspection import inspected
-        from hccoutcome.stability.writing import mask_path, write_mask
+        from hccoutcome.stability.writing import clear_study, mask_path, write_mask
 
+        if perturbation.index == 1:
+            clear_study(self._folder)
         write_mask(mask_path(self._folder, perturbation), mask, f"perturbation {perturbation.index}")
         if perturbation.index <= self._most:
             found = inspected(perturbation, mask, self._grid)

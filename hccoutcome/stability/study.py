@@ -123,14 +123,15 @@ def perturb_case(
         The features, with NaN and the reason for a perturbation that cannot be extracted (a region that shrank away).
 
     Raises:
-        InputError: fewer than 2 perturbations, grids that differ, an empty mask, no perturbation that can be extracted,
-            or what the extraction refuses about the case as it is.
+        InputError: fewer than 2 perturbations, grids that differ, an empty mask, an image that is constant in the
+            region, no perturbation that can be extracted, or what the extraction refuses about the case as it is.
     """
     settings = settings or PerturbationSettings()
     if n < 2:
         raise InputError(f"A perturbation study needs at least 2 perturbations, found {n}: 30 are usual.")
     plan = [drawn(settings, seed, index) for index in range(1, n + 1)]
     perturber = Perturber(image, mask, settings, _context_mm(radiomics, image))
+    _refuse_constant(image, mask)
     mask = sitk.Cast(mask != 0, sitk.sitkUInt8) * radiomics.parameters.label
     original = extract_region(image, mask, radiomics, engine)
     case = _Case(perturber, radiomics, engine)
@@ -151,6 +152,16 @@ def perturb_case(
             "radiomics": provenance(radiomics, engine),
         },
     )
+
+
+def _refuse_constant(image: sitk.Image, mask: sitk.Image) -> None:
+    """Refuse an image of one grey level in the region: none of its features could vary, so all would pass."""
+    values = array_view(image)[array_view(mask) != 0]
+    if values.min() == values.max():
+        raise InputError(
+            f"The image was expected to vary inside the region, found {values[0]:g} in all {values.size} voxels: check "
+            "that it shows the region."
+        )
 
 
 class _Case:

@@ -14,13 +14,24 @@ from hccoutcome.stability.table import COLUMNS, StabilityTable, write_table
 
 SUBJECT, PERTURBATION = "subject", "perturbation"
 """Columns of the feature table that name the subject and the repeat."""
-FEATURE_FILE, STUDY_FILE = "features.csv", "study.json"
+FEATURE_FILE, STUDY_FILE, SCENE_FILE = "features.csv", "study.json", "scene.mrb"
+FILES = (
+    FEATURE_FILE, STUDY_FILE, SCENE_FILE, "original.csv", "perturbations.csv", "stability.csv", "stability.json",
+)  # fmt: skip
+"""All files of a study beside its masks."""
 _COLOUR = "0.90 0.55 0.20"
 
 
 def mask_path(folder: Path, perturbation: Perturbation) -> Path:
     """Return where the mask of a perturbation lies in the folder of a study."""
     return folder / "masks" / f"perturbation-{perturbation.index:03d}.seg.nrrd"
+
+
+def clear_study(folder: Path) -> None:
+    """Take away what an earlier study left in a folder; anything else in it stays."""
+    for pattern in ("masks/perturbation-*.seg.nrrd", *FILES):
+        for path in folder.glob(pattern):
+            path.unlink()
 
 
 def write_mask(path: Path, mask: sitk.Image, name: str) -> Path:

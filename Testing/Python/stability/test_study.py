@@ -242,6 +242,28 @@ def test_the_command_writes_tables_and_masks_that_extract_again(
     assert len((out / "original.csv").read_text().splitlines()) == 2
 
 
+def test_a_shorter_study_leaves_nothing_of_a_longer_one(files: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    image, mask, parameters = map(str, files)
+    out = tmp_path / "study"
+    call = ["perturb", "--image", image, "--mask", mask, "--settings", parameters, "--no-scene", "--out", str(out)]
+    assert main([*call, "--n", "3"]) == 0
+    for name in ("scene.mrb", "notes.txt"):
+        (out / name).write_text("earlier")
+    assert main([*call, "--n", "2"]) == 0
+    assert sorted(path.name for path in (out / "masks").iterdir()) == [
+        "perturbation-001.seg.nrrd",
+        "perturbation-002.seg.nrrd",
+    ]
+    assert (out / "notes.txt").exists()
+    assert not (out / "scene.mrb").exists()
+
+
+def test_an_image_that_is_constant_in_the_region_is_refused() -> None:
+    image, mask = case()
+    with pytest.raises(InputError, match="expected to vary inside the region, found 7 in all"):
+        perturb_case(image * 0 + 7, mask, AS_IS, n=2)
+
+
 def test_plain_paths_leave_the_names_of_features_alone(
     files: tuple[Path, Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
