@@ -85,7 +85,7 @@ def test_the_influence_is_the_derivative_by_the_patients_weight() -> None:
         assert (value - found.value) * 200 == pytest.approx(found.influence[patient], abs=2e-3)
 
 
-def test_without_ties_it_is_the_c_of_lifelines(data: Path) -> None:
+def test_without_ties_it_is_the_c_of_lifelines() -> None:
     outcome, risk = draw(2, n=100)
     assert harrell(outcome, risk).value == pytest.approx(concordance_index(outcome["time"], -risk, outcome["event"]))
 

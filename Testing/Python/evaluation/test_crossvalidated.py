@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.feature_selection import SelectKBest
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sksurv.linear_model import CoxnetSurvivalAnalysis, CoxPHSurvivalAnalysis
 
 from hccoutcome.errors import InputError
@@ -170,3 +174,15 @@ def test_a_selection_outside_the_folds_is_caught() -> None:
     found = check_leaks(Chooser(cohorts), table, response, seed=4, permutations=3)
     assert not found.clean
     assert found.figure.lower > 0.6
+
+
+def test_a_real_cohort_is_predicted_better_than_chance_and_a_permuted_one_is_not(data: Path) -> None:
+    table = pd.read_csv(data / "hcc_clinical/uci_hcc_survival_165.csv", na_values="?")
+    response = (table["Class"] == "Lives").to_numpy()
+    numbers = table.select_dtypes("number").set_axis([f"P{place}" for place in range(len(table))])
+    model = make_pipeline(SimpleImputer(strategy="median"), StandardScaler(), LogisticRegression(C=0.05))
+    found = cross_validated(out_of_fold(model, numbers, response, folds=5, repeats=2, seed=1))
+    assert 0.65 < found.value < 0.85
+    dealt = cross_validated(out_of_fold(model, numbers, permuted(response, seed=1), folds=5, repeats=2, seed=1))
+    assert dealt.contains(0.5)
+    assert dealt.value < found.value - 0.1
