@@ -187,7 +187,7 @@ def _check_limits(variable: Variable, value: float, number: float, stated: str) 
     if unit is None:
         remedy = "correct the value, or state its unit" if variable.units else "correct it"
         raise InputError(f"{sentence}: {remedy}.")
-    raise InputError(f'{sentence}, which looks like {unit}: write {{"value": {number:.8g}, "unit": "{unit}"}}.')
+    raise InputError(f"{sentence}, which looks like {unit}: write '{amount(number, unit)}' with the unit.")
 
 
 def _read_binary(variable: Variable, raw: Any) -> float:

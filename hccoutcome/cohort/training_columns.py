@@ -27,6 +27,8 @@ from hccoutcome.cohort.table import ID_COLUMN, IMAGE_PREFIX, MASK_PREFIX
 from hccoutcome.errors import InputError
 
 _OF_EXTRACTION = ("modality",)
+_ALIKE = 0.75
+"""Names less alike than this are no misspellings of each other."""
 _INDEX_NAMES: Mapping[str, str] = MappingProxyType(
     {**{plain(name): name for name in INDICES}, **{plain(index.title): index.name for index in COMPOSITE.values()}}
 )
@@ -113,6 +115,8 @@ def _variable(column: str) -> Variable:
     Raises:
         InputError: it is an index, which is computed, or no variable, or states a unit that the variable has not.
     """
+    if not column:
+        raise InputError("A column has no name: name or remove it.")
     word, bare = plain(column), plain(split_name(column)[0])
     # A name is compared without its punctuation, which would turn the change AFP% into AFP itself.
     index = _INDEX_NAMES.get(f"{word} change" if column.endswith("%") else word)
@@ -127,12 +131,14 @@ def _variable(column: str) -> Variable:
 
 
 def _unknown(column: str, bare: str) -> str:
-    words = {**{plain(name): name for name in known_outcomes()}, **NAMES}
-    close = difflib.get_close_matches(bare, words, n=1, cutoff=0.6)
-    hint = f"did you mean '{words[close[0]]}'{_title(words[close[0]])}? " if close else ""
+    outcomes = {plain(name): name for name in known_outcomes()}
+    near = difflib.get_close_matches(bare, {**outcomes, **NAMES}, n=1, cutoff=_ALIKE)
+    if not near and bare.partition(" ")[0] in ENDPOINTS:
+        near = difflib.get_close_matches(bare, outcomes, n=1, cutoff=0)
+    name = {**outcomes, **NAMES}[near[0]] if near else ""
+    hint = f"did you mean '{name}'{_title(name)}? Rename it" if name else "rename it"
     return (
-        f"'{column}' is neither a clinical variable nor an outcome; {hint}Rename it, or leave it out with "
-        f"--ignore '{column}'."
+        f"'{column}' is neither a clinical variable nor an outcome; {hint}, or leave it out with --ignore '{column}'."
     )
 
 

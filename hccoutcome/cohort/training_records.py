@@ -52,9 +52,12 @@ def read_records(cells: Cells, columns: Mapping[str, Variable]) -> tuple[Records
         for case, entry in entries.items():
             given[case][variable.name] = entry.value
         unit = _unit_doubt(column, variable, [row.get(column, "") for row in cells.values()])
-        findings += of_patients(f"column {column}", "refused", faults)
-        findings += [unit] if unit else of_patients(f"column {column}", "warning", _untypical(entries))
         findings += _empty(column, entries, faults)
+        if unit is not None:
+            # The wrong unit explains the numbers; what is no number stays a fault of its own.
+            faults = [(case, note) for case, note in faults if _number(cells[case].get(column, "")) is None]
+        findings += of_patients(f"column {column}", "refused", faults)
+        findings += [unit] if unit is not None else of_patients(f"column {column}", "warning", _untypical(entries))
     findings += _conflicts(given)
     return Records(given, {case: derive(record).record for case, record in given.items()}), findings
 

@@ -82,7 +82,7 @@ def test_an_empty_entry_is_left_out(missing: object) -> None:
         (
             {"alb": 4.1},
             "Albumin (alb) lies between 10 and 70 g/L, found 4.1 g/L, which looks like g/dL: "
-            'write {"value": 4.1, "unit": "g/dL"}.',
+            "write '4.1 g/dL' with the unit.",
         ),
         ({"tbil": 1.2}, "Total bilirubin (tbil) lies between 1.5 and 1200 umol/L, found 1.2 umol/L, which looks like"),
         ({"plt": 459000}, "found 459000 10^9/L, which looks like /uL"),

@@ -161,6 +161,8 @@ def test_one_table_serves_extraction_and_training(tmp_path: Path) -> None:
     [
         (["case_id,albmin", "p,4"], "'albmin' is neither a clinical variable nor an outcome; did you mean 'alb'"),
         (["case_id,os_m,os_event", "p,4,1"], "did you mean 'os_months'?"),
+        (["case_id,symptoms", "p,4"], "'symptoms' is neither a clinical variable nor an outcome; rename it, or leave"),
+        (["case_id,age,", "p,60,4"], "A column has no name: name or remove it"),
         (["case_id,NLR", "p,4"], "'NLR' is an index that is computed from neu, lym: give these columns"),
         (["case_id,AFP%", "p,4"], "'AFP%' is an index that is computed from afp, afp_post"),
         (["case_id,afp,AFP", "p,4,4"], "The columns afp, AFP all hold afp: keep one"),
@@ -212,6 +214,9 @@ def test_a_column_in_another_unit_is_suspected_as_a_whole(tmp_path: Path) -> Non
     assert "5 of 6 values of 'TBIL' are unusual in umol/L" in told
     assert "call the column 'TBIL (mg/dL)', or 'TBIL (umol/L)' if that is true" in told
     assert faults(tmp_path, "case_id,TBIL (umol/L)", *rows) == ""
+    mixed = faults(tmp_path, "case_id,TBIL", *rows, "p7,0.4", "p8,high")
+    assert "0.4" not in mixed, "the unit explains it"
+    assert "found 'high': correct it" in mixed
 
 
 def test_unknown_columns_may_be_left_out_and_units_of_time_given(tmp_path: Path) -> None:
