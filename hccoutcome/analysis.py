@@ -163,15 +163,17 @@ def analyse(
 
 
 def extract_features(
-    case: Case, settings: str, *, engine: str = "auto", progress: Progress = silent
+    case: Case, settings: str, *, engine: str = "auto", progress: Progress = silent, workers: int = 1
 ) -> Mapping[str, float]:
     """Return all features of all regions of a case on all images that they fit, the images taken as they are.
+
+    ``workers`` is the number of threads, which changes no bit of any value.
 
     Raises:
         InputError: a mask fits no image, there is no mask or image, or the settings are wrong.
     """
     order = _order_of_everything(case, settings)
-    return _extract(order, case, engine, 0, progress).features
+    return _extract(order, case, engine, 0, progress, workers=workers).features
 
 
 def _recipe(package: Package) -> Recipe:
@@ -242,6 +244,7 @@ def _extract(
     seed: int,
     progress: Progress,
     on_registration: OnRegistration | None = None,
+    workers: int = 1,
 ) -> Extracted:
     """Prepare the images, then extract the features of every region on the phases wanted."""
     preparation = order.recipe.preparation
@@ -263,9 +266,7 @@ def _extract(
         for check in registration_checks(case.images, prepared, reference):
             on_registration(order.recipe.name, check, region)
     start = 0.4 if preparation != Preparation() else 0.0
-    features = extract(
-        prepared.images, masks, order.recipe.settings, engine=engine, progress=part(progress, start, 1.0)
-    )
+    features = extract(prepared.images, masks, order.recipe.settings, engine, part(progress, start, 1.0), workers)
     volumes = {region: {phase: _volume_ml(mask) for phase, mask in on.items()} for region, on in masks.items()}
     return Extracted(features, volumes, _registrations(prepared, preparation), prepared.notes)
 

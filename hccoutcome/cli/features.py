@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hccoutcome.cli.common import DONE, Bar, add_images, command, say
+from hccoutcome.cli.common import DONE, Bar, add_images, command, positive, say
 
 
 def add(commands: Any) -> None:
@@ -17,6 +18,7 @@ def add(commands: Any) -> None:
     add_images(parser)
     parser.add_argument("--settings", required=True, metavar="NAME|FILE.yaml", help="parameter file")
     parser.add_argument("--engine", default="auto", choices=("auto", "fast", "pyradiomics"), help="radiomics engine")
+    parser.add_argument("--threads", type=positive, default=os.cpu_count() or 1, metavar="N", help="default: all cores")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.csv", help="table to write")
 
 
@@ -28,7 +30,9 @@ def _features(options: argparse.Namespace) -> int:
     check_target(options.out)
     case = load_case(case_files(None, options.image, options.mask, None))
     with Bar(options) as bar:
-        features = extract_features(case, options.settings, engine=options.engine, progress=bar.progress)
+        features = extract_features(
+            case, options.settings, engine=options.engine, progress=bar.progress, workers=options.threads
+        )
     write_csv(options.out, list(features), [features])
     if options.json:
         notes = [asdict(note) for note in case.notes]
