@@ -307,7 +307,13 @@ def with_seed(estimator: BaseEstimator, seed: int) -> BaseEstimator:
 
 
 def derive_seed(*numbers: int) -> int:
-    """Return a seed that belongs to these numbers alone."""
+    """Return a seed that belongs to these numbers alone.
+
+    Raises:
+        InputError: a number is negative.
+    """
+    if min(numbers) < 0:
+        raise InputError(f"A seed is a whole number from 0 on, found {min(numbers)}: choose another.")
     return int(np.random.SeedSequence(numbers).generate_state(1)[0] >> 1)
 
 

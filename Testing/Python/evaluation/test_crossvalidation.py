@@ -208,6 +208,8 @@ def test_folds_need_patients_of_both_kinds() -> None:
         out_of_fold(LogisticRegression(), table, np.zeros(20, bool))
     with pytest.raises(InputError, match="at least 2 folds, found 1"):
         out_of_fold(LogisticRegression(), table, response, folds=1)
+    with pytest.raises(InputError, match="whole number from 0 on, found -1"):
+        out_of_fold(LogisticRegression(), table, response, seed=-1)
     with pytest.raises(InputError, match="found 0 repeats"):
         out_of_fold(LogisticRegression(), table, response, repeats=0)
     everybody = as_structured(np.ones(20, bool), outcome["time"])
