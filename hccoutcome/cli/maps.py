@@ -71,6 +71,7 @@ def _settings(options: argparse.Namespace) -> RadiomicsSettings:
 
     from hccoutcome.radiomics.maps import check_settings, wanted_features
     from hccoutcome.radiomics.settings import RadiomicsSettings, load_settings
+    from hccoutcome.radiomics.voxelmaps import MapSettings
 
     if not options.feature and options.settings is None:
         raise InputError("Maps need features, found none: name them with --feature, or a parameter file that does.")
@@ -79,7 +80,7 @@ def _settings(options: argparse.Namespace) -> RadiomicsSettings:
         settings = replace(settings, classes=wanted_features(options.feature))
     parameters = settings.parameters
     if options.radius is not None:
-        parameters = replace(parameters, kernel_radius=options.radius)
+        parameters = replace(parameters, kernel_radius=MapSettings(options.radius).radius)
     if options.masked is not None:
         parameters = replace(parameters, masked_kernel=options.masked)
     settings = replace(settings, parameters=parameters)
