@@ -131,7 +131,8 @@ class HabitatResultsPanel:
             return
         summary = found.summary
         regions = table_from_node(found.nodes["table"])["region"]
-        self._ui.habitatsLabel.setText(habitats_in_words(summary, f"'{regions[-1]}'"))
+        synthetic = bool(found.provenance.get("synthetic"))
+        self._ui.habitatsLabel.setText(habitats_in_words(summary, f"'{regions[-1]}'", synthetic))
         self._show_sizes(summary)
         self._show_measures(found)
         obstacle = crh_obstacle(summary)

@@ -17,8 +17,8 @@ CRH_HABITATS = 3
 
 _PREPARATIONS = {
     "none": "The images are taken as they are.",
-    "mri": "First the bias field is taken from each image, all are brought to 1 mm{registered}, and to grey levels of "
-    "0 to 255, as published for MR.",
+    "mri": "First the bias field is removed from each image, all are brought to 1 mm{registered}, and to grey "
+    "levels of 0 to 255, as published for MR.",
     "ct": "First all images are brought to 1 mm{registered}; HU stay as they are.",
 }
 _ALGORITHMS = {"kmeans": "k-means", "gmm": "a Gaussian mixture"}
@@ -146,7 +146,7 @@ def _registered(choice: HabitatChoice) -> str:
     return f" and registered {kind} to {phase_title(reference)}"
 
 
-def habitats_in_words(summary: Mapping[str, Any], region: str) -> str:
+def habitats_in_words(summary: Mapping[str, Any], region: str, synthetic: bool = False) -> str:
     """Return what was found, as a paragraph for each thing to know, the most important first."""
     sizes = summary["habitats"]
     volume = sum(size["volume_ml"] for size in sizes)
@@ -165,7 +165,7 @@ def habitats_in_words(summary: Mapping[str, Any], region: str) -> str:
         )
     lines += summary["notes"]
     lines.append("Habitats describe grey levels. Which tissue they are was not verified.")
-    return "\n".join(lines)
+    return "\n".join((["Synthetic data."] if synthetic else []) + lines)
 
 
 def _who_chose(summary: Mapping[str, Any]) -> str:

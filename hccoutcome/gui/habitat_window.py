@@ -213,5 +213,6 @@ class HabitatWindow(CaseWindow):
             show_map(nodes.images[phase], largest_section(sitk.Cast(result.labels > 0, sitk.sitkUInt8)))
         if result.summary["settings"]["k"] is None and result.summary["model"] is None:
             show_chart(nodes.findings["habitats:elbow"])
-        count = len(result.features)
-        self._show_idle(f"Done: {result.summary['k']} habitats, {count:,} features, {len(self._tables)} tables.")
+        kind = " of the synthetic case" if result.provenance.get("synthetic") else ""
+        found = f"{result.summary['k']} habitats, {len(result.features):,} features"
+        self._show_idle(f"Done{kind}: {found}, {len(self._tables)} tables in the scene.")

@@ -15,6 +15,7 @@ class ScoresPanel:
         self._table, self._details = table, details
         self._texts: list[str] = []
         prepare_table(table, ("Score", "Value", "Applicability"), 0, 1)
+        table.setWordWrap(True)
         table.connect("currentCellChanged(int,int,int,int)", self._on_cell)
 
     def show(self, findings: Any) -> None:
@@ -36,6 +37,7 @@ class QualityPanel:
         self._table, self._details = table, details
         self._notes: list[str] = []
         prepare_table(table, ("Checked", "Found", "Verdict"), 0, 1)
+        table.setWordWrap(True)
         table.connect("currentCellChanged(int,int,int,int)", self._on_cell)
 
     def show(self, findings: Any) -> None:

@@ -136,6 +136,7 @@ def provenance_of(found: CaseHabitats) -> dict[str, Any]:
             **{library.__name__: library.__version__ for library in libraries},
         },
         "inputs": dict(found.case.sources),
+        "synthetic": found.case.synthetic,
         "region": found.region,
         "phases": list(found.habitats.phases),
         "preparation": None if found.preparation is None else found.preparation.to_dict(),

@@ -36,12 +36,14 @@ class HabitatNodes:
     Attributes:
         segmentation: one segment for each habitat, ``habitat1`` and so on.
         summary: ``HabitatResult.summary``.
+        provenance: ``HabitatResult.provenance``, empty where not known.
         chart: the elbow.
         nodes: every node of the habitats by role without its beginning ``habitats:``.
     """
 
     segmentation: slicer.vtkMRMLSegmentationNode
     summary: Mapping[str, Any]
+    provenance: Mapping[str, Any]
     chart: slicer.vtkMRMLPlotChartNode
     nodes: Mapping[str, slicer.vtkMRMLNode]
 
@@ -104,8 +106,9 @@ def habitats_in(scene: slicer.vtkMRMLScene, case_id: str) -> HabitatNodes | None
     if not {"", "summary", "elbow", "table", "measures"} <= set(found):
         return None
     summary = json.loads(found["summary"].GetText())
+    provenance = json.loads(found["provenance"].GetText()) if "provenance" in found else {}
     segmentation = found.pop("")
-    return HabitatNodes(segmentation, summary, found["elbow"], found)
+    return HabitatNodes(segmentation, summary, provenance, found["elbow"], found)
 
 
 def _study_beside(nodes: CaseNodes) -> int:

@@ -102,6 +102,10 @@ def test_the_result_reads_the_most_important_first():
     assert "0.99 with other seeds, 0.50 with" in rules.habitats_in_words(summary(agreement=agreement), "x")
 
 
+def test_generated_data_is_called_so_first():
+    assert rules.habitats_in_words(summary(), "x", synthetic=True).startswith("Synthetic data.\n3 habitats in x")
+
+
 def test_who_chose_the_number_is_told():
     asked = summary(settings={"k": 3, "algorithm": "gmm", "criterion": "elbow"})
     assert "a Gaussian mixture in arterial, portal; the number was asked for." in rules.habitats_in_words(asked, "x")

@@ -116,6 +116,7 @@ def test_the_phantoms_habitats_are_those_of_the_command_line(logic, mr_phantom, 
     found = logic("HCCHabitat").process(as_scene_case(case), out=tmp_path / "window")
     assert main(["habitat", "--case", str(mr_phantom), "--no-scene", "--out", str(tmp_path / "command")]) == 0
     same_files(tmp_path / "window" / case.case_id / "habitats", tmp_path / "command")
+    assert found.provenance["synthetic"]
     with (tmp_path / "command" / "features.csv").open(encoding="utf-8", newline="") as file:
         (row,) = csv.DictReader(file)
     assert {name: float(value) for name, value in row.items()} == found.features
