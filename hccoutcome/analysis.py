@@ -18,7 +18,8 @@ import SimpleITK as sitk
 from hccoutcome.case import Case
 from hccoutcome.clinical.derive import derive
 from hccoutcome.clinical.record import check_record
-from hccoutcome.errors import InputError
+from hccoutcome.errors import HCCError, InputError
+from hccoutcome.explanation.packages import explained
 from hccoutcome.files import sha256_of_json
 from hccoutcome.findings import Findings
 from hccoutcome.imaging.prepare import Preparation, Prepared, prepare
@@ -28,6 +29,7 @@ from hccoutcome.imaging.registration_check import RegistrationCheck, registratio
 from hccoutcome.package.applicability import ImageFacts, PackageInputs, plan
 from hccoutcome.package.doubts import on_phases
 from hccoutcome.package.format import Package
+from hccoutcome.package.prediction import Prediction
 from hccoutcome.progress import Progress, part, silent
 from hccoutcome.radiomics.extraction import extract
 from hccoutcome.radiomics.settings import RadiomicsSettings, load_settings, parse_settings
@@ -111,6 +113,7 @@ def analyse(
     settings: Sequence[str] = (),
     engine: str = "auto",
     seed: int = 0,
+    explain: bool = True,
     progress: Progress = silent,
     on_registration: OnRegistration | None = None,
 ) -> Findings:
@@ -121,7 +124,8 @@ def analyse(
         packages: the packages to apply; each gives a prediction, if need be a refused one.
         settings: parameter files (names or paths) whose features of all images and regions are wanted besides.
         engine: ``"fast"``, ``"pyradiomics"`` or ``"auto"``.
-        seed: of what is random: where registrations sample the images.
+        seed: of what is random: where registrations sample the images, and SHAP values.
+        explain: compute what each input adds where that takes SHAP, some seconds for each package that is not linear.
         progress: told how far the work is.
         on_registration: called with the name of the recipe, the check of each phase that it registered, and a region
             on their grid.
@@ -144,7 +148,7 @@ def analyse(
         synthetic=case.synthetic,
         quality=quality,
     )
-    predictions = tuple(_predict(package, inputs, extracted) for package in packages)
+    predictions, doubts = _predictions(packages, inputs, extracted, seed, explain)
     asked = {package.name for package in packages}
     extras = tuple(item for found in extracted.values() for item in found.quality)
     return Findings(
@@ -158,7 +162,7 @@ def analyse(
         liver_scores=tuple(
             item for item in liver_scores(derived.record, case.synthetic, quality) if item.package not in asked
         ),
-        provenance=_provenance(case, packages, orders, extracted, derived.notes, engine, seed),
+        provenance={**_provenance(case, packages, orders, extracted, derived.notes, engine, seed), **doubts},
     )
 
 
@@ -290,14 +294,28 @@ def _volume_ml(mask: sitk.Image) -> float:
     return float(np.count_nonzero(sitk.GetArrayViewFromImage(mask)) * np.prod(mask.GetSpacing()) / 1000)
 
 
-def _predict(package: Package, inputs: PackageInputs, extracted: Mapping[str, Extracted]) -> Any:
+def _predictions(
+    packages: Sequence[Package], inputs: PackageInputs, extracted: Mapping[str, Extracted], seed: int, explain: bool
+) -> tuple[tuple[Prediction, ...], dict[str, Any]]:
+    """Return what each package says with what its inputs add, and for the provenance why that could not be computed."""
+    predictions, failures = [], {}
+    for package in packages:
+        own = _inputs_of(package, inputs, extracted)
+        prediction = predict(package, own)
+        try:
+            predictions.append(explained(prediction, package, own, seed) if explain else prediction)
+        except HCCError as error:  # the score stands without its explanation
+            predictions.append(prediction)
+            failures[package.name] = str(error)
+    return tuple(predictions), {"unexplained": failures} if failures else {}
+
+
+def _inputs_of(package: Package, inputs: PackageInputs, extracted: Mapping[str, Extracted]) -> PackageInputs:
+    """Return what is known of the case with the features that the package's own recipe gave."""
     if not package.requirements.features:
-        return predict(package, inputs)
+        return inputs
     found = extracted.get(_recipe(package).sha256, Extracted())
-    return predict(
-        package,
-        replace(inputs, features=found.features, regions=found.volumes, quality=inputs.quality + found.quality),
-    )
+    return replace(inputs, features=found.features, regions=found.volumes, quality=inputs.quality + found.quality)
 
 
 def _merged(orders: Sequence[Order], extracted: Mapping[str, Extracted]) -> dict[str, float]:

@@ -70,6 +70,7 @@ def run_job(job: AnalyseJob, progress: Progress = silent) -> Findings:
             packages,
             settings=job.settings,
             engine=job.engine,
+            explain=job.scene or job.report,
             progress=part(progress, 0.1, 0.8),
             on_registration=partial(_keep_registration, registrations),
         )

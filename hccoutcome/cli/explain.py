@@ -1,58 +1,93 @@
-"""``hcc explain``: what a score is made of, for one case or out of fold for a cohort."""
+"""``hcc explain``: what a score is made of, for one case or, out of fold, for the patients of a cohort."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hccoutcome.cli.common import DONE, Bar, add_images, command, reference_files, say
+from hccoutcome.cli.common import DONE, Bar, add_images, command, positive, reference_files, say
 from hccoutcome.errors import InputError
 
 if TYPE_CHECKING:
-    from hccoutcome.cohort.explain import Explained
+    from hccoutcome.cohort.explaining import CaseRequest, CohortRequest, Explained
+
+_OF_A_CASE = ("case", "image", "mask", "clinical", "case_id", "reference")
+_OF_A_COHORT = ("features", "ignore", "time_unit", "columns", "endpoint", "criterion", "reader", "patient")
+_MOST_INPUTS = 10
+"""Inputs listed in the terminal; all stand in the tables."""
 
 
 def add(commands: Any) -> None:
     """Add the command."""
     parser = command(commands, "explain", _explain, "Take a score apart: what each input adds.")
-    parser.add_argument("package", metavar="PACKAGE", help="package whose score of one case is explained")
+    parser.add_argument("name", metavar="PACKAGE|SYSTEM", help="package to apply to a case, or system to train")
+    parser.add_argument("table", type=Path, nargs="?", metavar="TABLE.csv", help="cohort to train and explain on")
     parser.add_argument("--case", type=Path, metavar="FOLDER", help="folder with case.json")
     add_images(parser)
     parser.add_argument("--clinical", type=Path, metavar="FILE", help="clinical record as JSON")
     parser.add_argument("--case-id", metavar="NAME", help="name of the case")
-    parser.add_argument("--modality", choices=("CT", "MR"), help="modality, where the images do not say")
+    parser.add_argument("--modality", choices=("CT", "MR"), help="modality of a case's images that do not say")
     parser.add_argument(
         "--reference", action="append", default=[], metavar="PACKAGE=FILE", help="reference table of your own cohort"
     )
     parser.add_argument("--engine", default="auto", choices=("auto", "fast", "pyradiomics"), help="radiomics engine")
+    _add_cohort(parser)
     parser.add_argument("--seed", type=int, default=0, help="of whatever is random; default 0")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for figures and tables")
 
 
+def _add_cohort(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a cohort."""
+    parser.add_argument("--features", type=Path, metavar="FILE.csv", help="features, joined by case_id")
+    parser.add_argument(
+        "--ignore", action="append", default=[], metavar="COLUMN", help="leave out; * stands for any text"
+    )
+    parser.add_argument("--time-unit", choices=("days", "weeks", "months", "years"), help="unit of times without one")
+    parser.add_argument(
+        "--columns", choices=("clinical", "imaging", "early", "late"), help="modality or fusion that the system reads"
+    )
+    parser.add_argument("--endpoint", metavar="NAME", help="survival endpoint; default os")
+    parser.add_argument("--criterion", metavar="NAME", help="response criterion, where there are several")
+    parser.add_argument("--reader", metavar="NAME", help="reader of the response, where there are several")
+    parser.add_argument("--folds", type=positive, default=5, help="held-out parts; default 5")
+    parser.add_argument("--permutations", type=positive, default=10, help="for each patient; default 10")
+    parser.add_argument("--background", type=positive, default=100, help="most training rows; default 100")
+    parser.add_argument("--patient", action="append", default=[], metavar="ID", help="also draw this one's waterfall")
+
+
 def _explain(options: argparse.Namespace) -> int:
-    from hccoutcome.cohort.explain import CaseRequest, explain_in_own_process
+    from hccoutcome.cohort.explaining import explain_in_own_process
+
+    strange = _OF_A_CASE if options.table else _OF_A_COHORT
+    given = [f"--{name.replace('_', '-')}" for name in strange if getattr(options, name)]
+    if given:
+        kind, other = ("a cohort", "without TABLE.csv") if options.table else ("one case", "with TABLE.csv")
+        raise InputError(f"{', '.join(given)} has no meaning for {kind}: leave it out, or call {other}.")
+    request = _cohort(options) if options.table else _case(options)
+    with Bar(options) as bar:
+        found = explain_in_own_process(request, bar.progress)
+    if options.json:
+        say(json.dumps(dict(found.summary)))
+    else:
+        say(_report(found, _of_cohort(found.summary) if options.table else _of_case(found.summary)))
+    return DONE
+
+
+def _case(options: argparse.Namespace) -> CaseRequest:
+    from hccoutcome.cohort.explaining import CaseRequest
     from hccoutcome.loading import case_files
 
     files = case_files(
         options.case, options.image, options.mask, options.clinical, case_id=options.case_id, modality=options.modality
     )
-    request = CaseRequest(
-        case=files,
-        package=options.package,
-        out=options.out.resolve(),
-        reference=_reference(options.package, reference_files(options.reference)),
-        engine=options.engine,
-        seed=options.seed,
-    )
-    with Bar(options) as bar:
-        found = explain_in_own_process(request, bar.progress)
-    say(json.dumps(dict(found.summary)) if options.json else _report(found))
-    return DONE
+    reference = _reference(options.name, reference_files(options.reference))
+    return CaseRequest(files, options.name, options.out.resolve(), reference, options.engine, options.seed)
 
 
-def _reference(package: str, given: dict[str, Path]) -> Path | None:
+def _reference(package: str, given: Mapping[str, Path]) -> Path | None:
     """Return the reference given for the package; one for another is a slip of the pen."""
     for name in given:
         if name != package:
@@ -62,15 +97,53 @@ def _reference(package: str, given: dict[str, Path]) -> Path | None:
     return given.get(package)
 
 
-def _report(found: Explained) -> str:
-    """Return the largest steps of a waterfall and the files in words."""
-    summary = found.summary
+def _cohort(options: argparse.Namespace) -> CohortRequest:
+    from hccoutcome.cohort.explaining import CohortRequest
+
+    return CohortRequest(
+        system=options.name,
+        table=options.table.resolve(),
+        out=options.out.resolve(),
+        features=None if options.features is None else options.features.resolve(),
+        ignore=tuple(options.ignore),
+        time_unit=options.time_unit,
+        modality=options.columns,
+        endpoint=options.endpoint,
+        criterion=options.criterion,
+        reader=options.reader,
+        folds=options.folds,
+        permutations=options.permutations,
+        background=options.background,
+        patients=tuple(options.patient),
+        seed=options.seed,
+    )
+
+
+def _report(found: Explained, lines: list[str]) -> str:
+    """Return what was found, the doubts and the files in words."""
+    lines = [*lines, *(f"warning: {warning}" for warning in found.warnings)]
+    return "\n".join([*lines, *(f"{path.suffix[1:]:5} {path}" for path in found.files)])
+
+
+def _of_case(summary: Mapping[str, Any]) -> list[str]:
+    """Return the steps of a waterfall, the largest first."""
     told = f" = {summary['output_in_words']}" if summary["output_in_words"] else ""
-    lines = [
+    steps = sorted(summary["steps"], key=lambda step: -abs(step["adds"]))
+    return [
         f"{summary['title']}: {summary['scale']} {summary['output']:.4g}{told}",
         f"  {summary['base']:+10.4g}  base: {summary['base_in_words']}",
+        *(f"  {step['adds']:+10.4g}  {step['input']} ({step['value']})" for step in steps),
     ]
-    steps = sorted(summary["steps"], key=lambda step: -abs(step["adds"]))
-    lines += [f"  {step['adds']:+10.4g}  {step['input']} ({step['value']})" for step in steps]
-    lines += [f"warning: {warning}" for warning in found.warnings]
-    return "\n".join([*lines, *(f"{path.stem:12} {path}" for path in found.files)])
+
+
+def _of_cohort(summary: Mapping[str, Any]) -> list[str]:
+    """Return how a cohort was explained and its most important inputs."""
+    ranked = list(summary["importance"].items())
+    shares = " and ".join(f"{share:.0%} {kind}" for kind, share in summary["shares"].items())
+    lines = [
+        f"{summary['title']}: {summary['cases']} patients out of {summary['folds']} folds, {summary['scale']}, "
+        f"{summary['method']}; {shares or 'no input matters'}",
+        *(f"  {value:10.4g}  {name}" for name, value in ranked[:_MOST_INPUTS] if value > 0),
+    ]
+    rest = sum(value > 0 for _, value in ranked[_MOST_INPUTS:])
+    return [*lines, f"  and {rest} more"] if rest else lines

@@ -5,90 +5,45 @@ One case: the package's score taken apart, as a waterfall. A cohort: SHAP values
 
 from __future__ import annotations
 
+import importlib.metadata
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hccoutcome.analysis import analyse
-from hccoutcome.case import CaseFiles
-from hccoutcome.errors import InputError
-from hccoutcome.explanation.child import answer, ask
+from hccoutcome.cohort.explaining import (
+    BEESWARM,
+    EXPLANATION_FILE,
+    IMPORTANCE_FILE,
+    VALUES_FILE,
+    WATERFALL,
+    CaseRequest,
+    CohortRequest,
+    Explained,
+)
+from hccoutcome.cohort.training import read_training_table
+from hccoutcome.errors import EnvironmentNeeded, InputError, nearest
+from hccoutcome.explanation.beeswarm import beeswarm_figure
+from hccoutcome.explanation.child import answer
+from hccoutcome.explanation.explanation import Explanation
 from hccoutcome.explanation.figures import waterfall_figure, write_figure
-from hccoutcome.explanation.waterfall import Waterfall, waterfall_of_prediction
-from hccoutcome.files import check_target, write_csv, write_json
-from hccoutcome.loading import case_from_json, case_to_json, load_case
+from hccoutcome.explanation.packages import needs_shap
+from hccoutcome.explanation.shap_values import ShapSettings, explain_out_of_fold
+from hccoutcome.explanation.waterfall import Waterfall, waterfall_of, waterfall_of_prediction
+from hccoutcome.explanation.words import METHODS
+from hccoutcome.files import write_csv, write_json
+from hccoutcome.loading import load_case
 from hccoutcome.package.format import Package
+from hccoutcome.package.learned import Task
 from hccoutcome.package.prediction import Prediction
 from hccoutcome.package.reading import read_package
 from hccoutcome.progress import Progress, part, silent
+from hccoutcome.trainable import Trainable, make_estimator, trainable
 from hccoutcome.version import __version__
 
-MODULE = "hccoutcome.cohort.explain"
-EXPLANATION_FILE, VALUES_FILE = "explanation.json", "explanation.csv"
-WATERFALL, BEESWARM = "waterfall", "beeswarm"
+VALUE_COLUMNS = ("case_id", "input", "value", "shap", "base", "output", "scale")
 WATERFALL_COLUMNS = ("input", "value", "adds", "reached")
-
-
-@dataclass(frozen=True)
-class CaseRequest:
-    """The explanation of one package's score of one case.
-
-    Attributes:
-        case: where the case's files lie (absolute paths).
-        package: name or path of the package.
-        out: folder for the files.
-        reference: reference table of the user's own cohort, None for the package's own.
-        engine: which radiomics engine computes the features.
-        seed: of the permutations, where the model needs them.
-    """
-
-    case: CaseFiles
-    package: str
-    out: Path
-    reference: Path | None = None
-    engine: str = "auto"
-    seed: int = 0
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the request as plain JSON data."""
-        return {
-            "kind": "case",
-            "case": case_to_json(self.case),
-            "package": self.package,
-            "out": str(self.out),
-            "reference": None if self.reference is None else str(self.reference),
-            "engine": self.engine,
-            "seed": self.seed,
-        }
-
-
-@dataclass(frozen=True)
-class Explained:
-    """What came of a request.
-
-    Attributes:
-        files: files written.
-        summary: the content of ``explanation.json``.
-        warnings: why to doubt the score, one sentence each.
-    """
-
-    files: tuple[Path, ...]
-    summary: Mapping[str, Any]
-    warnings: tuple[str, ...] = field(default_factory=tuple)
-
-
-def explain_in_own_process(request: CaseRequest, progress: Progress = silent) -> Explained:
-    """Answer a request in a process of its own, whatever this one has loaded.
-
-    Raises:
-        InputError: the case, the package or its score allow no explanation; the message says why.
-        EnvironmentNeeded: a library or folder is missing, or the files cannot be written.
-    """
-    check_target(request.out / EXPLANATION_FILE)
-    found = ask(MODULE, request.to_json(), progress)
-    return Explained(tuple(map(Path, found["files"])), found["summary"], tuple(found["warnings"]))
 
 
 def explain_case(request: CaseRequest, progress: Progress = silent) -> Explained:
@@ -101,6 +56,8 @@ def explain_case(request: CaseRequest, progress: Progress = silent) -> Explained
     case = load_case(request.case, part(progress, 0.0, 0.1))
     findings = analyse(case, [package], engine=request.engine, progress=part(progress, 0.1, 0.9))
     (prediction,) = findings.predictions
+    if package.name in findings.provenance.get("unexplained", {}):
+        raise EnvironmentNeeded(findings.provenance["unexplained"][package.name])
     progress(0.9, "drawing")
     waterfall = waterfall_of_case(prediction, package)
     summary = {
@@ -110,9 +67,9 @@ def explain_case(request: CaseRequest, progress: Progress = silent) -> Explained
         "applicability": prediction.to_json()["applicability"],
         "score": prediction.score,
         **waterfall.to_json(),
-        "method": "exact",
+        "method": waterfall.base_in_words if needs_shap(package) else METHODS["exact"],
         "seed": request.seed,
-        "software": {"hccoutcome": __version__},
+        "software": _software(),
     }
     files = write_case(waterfall, summary, request.out)
     return Explained(files, summary, prediction.applicability.reasons)
@@ -142,25 +99,112 @@ def write_case(waterfall: Waterfall, summary: Mapping[str, Any], out: Path) -> t
     return (*figures, table, write_json(out / EXPLANATION_FILE, summary))
 
 
+def explain_cohort(request: CohortRequest, progress: Progress = silent) -> Explained:
+    """Train a system on a cohort fold by fold and write what every held-out patient's output is made of.
+
+    Raises:
+        InputError: the table cannot be used, the system cannot learn from it, or a patient is not in it.
+        EnvironmentNeeded: the system is not additive and shap or its private folder is missing.
+    """
+    system = trainable(request.system)
+    cohort = read_training_table(request.table, request.features, ignore=request.ignore, time_unit=request.time_unit)
+    task = _task(request, system)
+    inputs, outcomes = (
+        cohort.survival_data(request.endpoint or "os")
+        if task == "survival"
+        else cohort.response_data(request.criterion, request.reader)
+    )
+    _check_patients(request.patients, inputs.index)
+    estimator = make_estimator(request.system, task=task, modality=request.modality, seed=request.seed)
+    settings = ShapSettings(request.background, request.permutations, seed=request.seed)
+    found = explain_out_of_fold(
+        estimator,
+        inputs,
+        outcomes,
+        folds=request.folds,
+        seed=request.seed,
+        settings=settings,
+        progress=part(progress, 0.05, 0.95),
+    )
+    progress(0.95, "drawing")
+    modality = request.modality or system.modalities[0]
+    title = f"{system.title}, {modality}" if len(system.modalities) > 1 else system.title
+    summary = {
+        "system": request.system,
+        "title": title,
+        "modality": modality,
+        "task": task,
+        **({"endpoint": request.endpoint or "os"} if task == "survival" else {}),
+        **found.summary(),
+        "sources": dict(cohort.sources),
+        "software": _software(),
+    }
+    files = write_cohort(found, title, summary, request)
+    doubts = [f"{item.subject}: {item.note}" for item in cohort.findings if item.status == "warning"]
+    return Explained(files, summary, tuple(doubts))
+
+
+def _task(request: CohortRequest, system: Trainable) -> Task:
+    """Return what the system is to predict: survival where an endpoint is asked for or it learns nothing else."""
+    if request.endpoint is not None and "survival" not in system.tasks:
+        raise InputError(f"{system.title} learns responses, found the endpoint '{request.endpoint}': leave it out.")
+    if (request.criterion or request.reader) and "response" not in system.tasks:
+        raise InputError(f"{system.title} learns survival, found a response criterion or reader: leave it out.")
+    if request.endpoint is not None:
+        return "survival"
+    return "response" if request.criterion or request.reader else system.tasks[0]
+
+
+def _check_patients(patients: Sequence[str], known: Iterable[Any]) -> None:
+    names = set(map(str, known))
+    for patient in patients:
+        if patient not in names:
+            raise InputError(
+                f"'{patient}' is not a patient with a known outcome in the table; {nearest(patient, names)}."
+            )
+
+
+def _software() -> dict[str, str]:
+    """Return the versions of the libraries on which the values depend."""
+    names = ("numpy", "scikit-learn", "scikit-survival", "shap")
+    return {"hccoutcome": __version__, **{name: importlib.metadata.version(name) for name in names if _has(name)}}
+
+
+def _has(name: str) -> bool:
+    try:
+        importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def write_cohort(
+    found: Explanation, title: str, summary: Mapping[str, Any], request: CohortRequest
+) -> tuple[Path, ...]:
+    """Write beeswarm, waterfalls of single patients, tables and numbers of a cohort and return the files."""
+    out = request.out
+    files = [*write_figure(beeswarm_figure(found, title), out / BEESWARM)]
+    for patient in request.patients:
+        figure = waterfall_figure(waterfall_of(found, patient, f"{title}: {patient}"))
+        files += write_figure(figure, out / f"{WATERFALL}-{patient}")
+    files.append(write_csv(out / VALUES_FILE, VALUE_COLUMNS, found.rows()))
+    importance = [{"input": name, "mean_absolute_shap": value} for name, value in summary["importance"].items()]
+    files.append(write_csv(out / IMPORTANCE_FILE, ("input", "mean_absolute_shap"), importance))
+    files.append(write_json(out / EXPLANATION_FILE, dict(summary)))
+    return tuple(files)
+
+
 def reply(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     """Return what came of a request, both as JSON data."""
-    found = explain_case(_case_request(request), progress)
+    if request["kind"] == "cohort":
+        found = explain_cohort(CohortRequest.from_json(request), progress)
+    else:
+        found = explain_case(CaseRequest.from_json(request), progress)
     return {
         "files": [str(path) for path in found.files],
         "summary": dict(found.summary),
         "warnings": list(found.warnings),
     }
-
-
-def _case_request(data: Mapping[str, Any]) -> CaseRequest:
-    return CaseRequest(
-        case=case_from_json(data["case"], Path()),
-        package=data["package"],
-        out=Path(data["out"]),
-        reference=None if data["reference"] is None else Path(data["reference"]),
-        engine=data["engine"],
-        seed=data["seed"],
-    )
 
 
 if __name__ == "__main__":

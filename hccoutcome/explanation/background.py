@@ -1,156 +1,120 @@
-"""Background rows for a package on one case: made from the training cohort's distribution, none of them a patient.
+"""Background rows for a package on one case: made from what the package tells of its training cohort, no patient's row.
 
-A package carries no patient's row. What it may carry is how each input was distributed: quantiles of a number, shares
-of the values of a code, the share that was missing. From these come rows whose columns have those distributions (Latin
-hypercube sampling: McKay, Beckman and Conover, Technometrics 1979) and are independent of each other. For a model that
-is additive in its inputs that makes no difference, since its SHAP values depend on the distribution of each input
-alone. For any other model they are those in a cohort whose inputs vary independently, which real ones do not.
+A package tells quantiles of each number that its model reads. From these come rows whose columns have those
+distributions (Latin hypercube sampling: McKay, Beckman and Conover, Technometrics 1979) and are independent of each
+other; indices follow from the variables of their row. For a model that is additive in its inputs independence makes no
+difference, since its SHAP values depend on the distribution of each input alone. For any other model the values are
+those in a cohort whose inputs vary independently, which real ones do not. An input of which the package tells no
+distribution, such as a category, stays at its training median.
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from hccoutcome.clinical.indices import INDICES
+from hccoutcome.clinical.variables import VARIABLES
 from hccoutcome.errors import InputError
-from hccoutcome.package.reference import Distribution
-from hccoutcome.strict_json import Fields
+from hccoutcome.package.inputs import Column
+from hccoutcome.package.reference import QUANTILES, Distribution, Reference
 
 ROWS = 100
-STEPS = 20
-"""A number keeps its quantiles at every 5%, the smallest and the largest value included."""
-MOST_LEVELS = 10
-"""A number with no more values than these keeps them with their shares: a count, a grade, a yes or no."""
-IN_WORDS = "rows made from the training cohort's distribution of each input, the inputs independent of each other"
+ENDS = (0.01, 0.99)
+"""What ``low`` and ``high`` of a distribution with quantiles are; none of the others reach beyond them either."""
 
-Value = float | str
+Value = float | str | None
 
 
 @dataclass(frozen=True)
-class Marginal:
-    """How one input was distributed in the training cohort: by quantiles, or by the shares of a few values.
+class Background:
+    """Background rows and what they are.
 
     Attributes:
-        quantiles: of the known values, at equally spaced probabilities from 0 to 1; empty where ``levels`` has values.
-        levels: values and their shares among the known ones, the shares summing to 1; else empty.
-        missing: share of the cases without a value.
+        rows: one row each, columns the model's inputs.
+        in_words: how they were made, for whoever reads the explanation.
     """
 
-    quantiles: tuple[float, ...] = ()
-    levels: tuple[tuple[Value, float], ...] = ()
-    missing: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Refuse what is no distribution."""
-        shares = [share for _, share in self.levels]
-        ascending = all(low <= high for low, high in zip(self.quantiles, self.quantiles[1:], strict=False))
-        whole = not shares or (min(shares) >= 0 and math.isclose(sum(shares), 1.0, abs_tol=1e-6))
-        if bool(self.quantiles) == bool(self.levels) or not ascending or not whole or not 0 <= self.missing < 1:
-            raise InputError(
-                "The distribution of an input has quantiles that ascend, or values with shares that sum to 1, and a "
-                f"share missing below 1, found {self}: make the package again."
-            )
-
-    def values(self, probabilities: np.ndarray) -> list[Value]:
-        """Return the value at each probability (0 to 1) among the known ones."""
-        if self.levels:
-            ends = np.cumsum([share for _, share in self.levels])
-            places = np.minimum(np.searchsorted(ends, probabilities, side="right"), len(self.levels) - 1)
-            return [self.levels[place][0] for place in places]
-        grid = np.linspace(0.0, 1.0, len(self.quantiles))
-        return [float(value) for value in np.interp(probabilities, grid, self.quantiles)]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON data."""
-        return {
-            "quantiles": list(self.quantiles),
-            "levels": [{"value": value, "share": share} for value, share in self.levels],
-            "missing": self.missing,
-        }
-
-    @classmethod
-    def from_json(cls, data: Any, where: str) -> Marginal:
-        """Return the distribution that ``to_json`` wrote.
-
-        Raises:
-            InputError: names the fault.
-        """
-        fields = Fields(data, where)
-        quantiles = fields.value("quantiles", list, "a list of numbers", [])
-        levels = tuple(_level(item, where) for item in fields.objects("levels"))
-        missing = fields.number("missing", 0.0)
-        fields.done()
-        if not all(type(value) in (int, float) for value in quantiles):
-            raise InputError(f"{where}: 'quantiles' should hold numbers only: get the package again.")
-        return cls(tuple(map(float, quantiles)), levels, missing)
+    rows: pd.DataFrame
+    in_words: str
 
 
-def _level(data: Any, where: str) -> tuple[Value, float]:
-    fields = Fields(data, f"{where}, 'levels'")
-    value = fields.value("value", (int, float, str), "a number or a text")
-    share = fields.number("share")
-    fields.done()
-    return (value if isinstance(value, str) else float(value)), share
-
-
-def marginals_of(table: pd.DataFrame) -> dict[str, Marginal]:
-    """Return the distribution of each column of a training table; no row of it can be put together from them.
-
-    Raises:
-        InputError: a column has no value at all.
-    """
-    return {str(name): _marginal(table[name]) for name in table.columns}
-
-
-def _marginal(column: pd.Series) -> Marginal:
-    known = column.dropna()
-    if known.empty:
-        raise InputError(f"The column '{column.name}' has no value in the training cohort: leave it out.")
-    missing = 1.0 - len(known) / len(column)
-    numeric = pd.api.types.is_numeric_dtype(known)
-    known = known.astype(float) if numeric else known.astype(str)
-    if numeric and known.nunique() > MOST_LEVELS:
-        quantiles = np.quantile(known, np.linspace(0.0, 1.0, STEPS + 1))
-        return Marginal(tuple(map(float, quantiles)), missing=missing)
-    shares = known.value_counts(normalize=True).sort_index()
-    levels = tuple((value if isinstance(value, str) else float(value), float(share)) for value, share in shares.items())
-    return Marginal(levels=levels, missing=missing)
-
-
-def marginal_of_distribution(known: Distribution) -> Marginal:
-    """Return the distribution of a feature of which only mean, deviation and range are known, as if it were normal."""
-    if known.low == known.high:
-        return Marginal(levels=((known.mean, 1.0),))
-    normal = NormalDist(known.mean, known.deviation)
-    inner = [min(max(normal.inv_cdf(step / STEPS), known.low), known.high) for step in range(1, STEPS)]
-    return Marginal((known.low, *inner, known.high))
-
-
-def synthetic_background(marginals: Mapping[str, Marginal], rows: int = ROWS, seed: int = 0) -> pd.DataFrame:
-    """Return rows whose columns have the given distributions and are independent of each other.
+def package_background(
+    columns: Sequence[Column], reference: Reference | None, rows: int = ROWS, seed: int = 0
+) -> Background:
+    """Return background rows for a model.
 
     Each column depends on its own name and the seed alone, so that another column more or less changes nothing.
 
     Args:
-        marginals: distribution by column.
+        columns: the model's inputs.
+        reference: the training distribution, None where there is none: then all inputs stay at their medians.
         rows: how many rows.
         seed: of the order of the values within the columns.
     """
-    columns = {name: _column(name, marginal, rows, seed) for name, marginal in marginals.items()}
-    return pd.DataFrame(columns, index=[f"synthetic{row}" for row in range(rows)])
+    known = {} if reference is None else {**reference.variables, **reference.features}
+    drawn = {name: _values(name, found, rows, seed) for name, found in known.items()}
+    made: dict[str, list[Value]] = {}
+    still = []
+    for column in columns:
+        if column.name in drawn:
+            made[column.name] = drawn[column.name]
+        elif column.name in INDICES and set(INDICES[column.name].needs) <= set(drawn):
+            made[column.name] = _index(column, drawn, rows)
+        else:
+            made[column.name] = [_median(column)] * rows
+            still.append(column.name)
+    index = [f"made up {row}" for row in range(rows)]
+    return Background(pd.DataFrame(made, index=index), _in_words(rows, still, len(columns)))
 
 
-def _column(name: str, marginal: Marginal, rows: int, seed: int) -> pd.Series:
+def _in_words(rows: int, still: Sequence[str], columns: int) -> str:
+    if len(still) == columns:
+        return "every input at its training median"
+    words = f"{rows} rows made up from the training distribution of each input, the inputs independent of each other"
+    return f"{words}; at the training median: {', '.join(still)}" if still else words
+
+
+def _median(column: Column) -> Value:
+    """Return the training median of a column as a record holds it: the code of a category."""
+    if not column.codes:
+        return column.fill
+    return min(column.codes, key=lambda code: abs(column.codes[code] - column.fill))
+
+
+def _values(name: str, known: Distribution, rows: int, seed: int) -> list[Value]:
+    """Return values with a distribution, one at the middle of each of ``rows`` equal parts of it, in random order."""
     draw = np.random.default_rng([seed, *hashlib.sha256(name.encode("utf-8")).digest()])
-    known = max(1, rows - round(rows * marginal.missing))
-    values: list[Value | None] = list(marginal.values((np.arange(known) + 0.5) / known))
-    texts = any(isinstance(value, str) for value in values)
-    values += [None if texts else math.nan] * (rows - known)
-    return pd.Series([values[place] for place in draw.permutation(rows)], dtype=object if texts else float).to_numpy()
+    probabilities = draw.permutation((np.arange(rows) + 0.5) / rows)
+    kind = VARIABLES[name].kind if name in VARIABLES else "number"
+    if kind == "binary":
+        return [float(value) for value in probabilities >= 1 - known.mean]
+    values = _quantiles(known, probabilities)
+    return [float(value) for value in (np.round(values) if kind == "integer" else values)]
+
+
+def _quantiles(known: Distribution, probabilities: np.ndarray) -> np.ndarray:
+    """Return a distribution's values at probabilities: between its quantiles, or as a normal one within its range."""
+    if known.quantiles:
+        places = (ENDS[0], *QUANTILES, ENDS[1])
+        return np.interp(probabilities, places, (known.low, *known.quantiles, known.high))
+    normal = NormalDist(known.mean, known.deviation)
+    return np.clip([normal.inv_cdf(float(probability)) for probability in probabilities], known.low, known.high)
+
+
+def _index(column: Column, drawn: Mapping[str, Sequence[Value]], rows: int) -> list[Value]:
+    """Return an index of each row from the variables of that row; the median where a denominator is zero."""
+    index = INDICES[column.name]
+    return [_one_index(column, [float(drawn[need][row] or 0.0) for need in index.needs]) for row in range(rows)]
+
+
+def _one_index(column: Column, values: Sequence[float]) -> float:
+    try:
+        return INDICES[column.name].function(*values)
+    except InputError:
+        return column.fill

@@ -24,7 +24,7 @@ from hccoutcome.explanation.figures import (
 )
 from hccoutcome.explanation.names import short_names
 from hccoutcome.explanation.waterfall import OTHERS
-from hccoutcome.explanation.words import METHODS, scale_title
+from hccoutcome.explanation.words import METHODS, method_title, scale_title
 
 MISSING = "#9aa5b1"
 VALUES = "cividis"
@@ -36,13 +36,14 @@ def beeswarm_figure(found: Explanation, title: str, most: int = MOST_INPUTS) -> 
     Args:
         found: the explanation.
         title: what was explained.
-        most: inputs shown, the most important first; the others are summed in a last row.
+        most: inputs shown, the most important first; the others that matter at all are summed in a last row.
     """
     with drawn_alike():
-        ranking = [name for name in found.ranking]
+        matters = dict(zip(found.names, found.importance > 0, strict=True))
+        ranking = [name for name in found.ranking if matters[name]] or list(found.ranking[:1])
         shown = ranking if len(ranking) <= most else ranking[: most - 1]
         places = [found.names.index(name) for name in shown]
-        rest = [place for place in range(len(found.names)) if place not in places]
+        rest = [place for place, name in enumerate(found.names) if matters[name] and place not in places]
         labels = short_names(shown)
         rows = [(found.values[:, place], rank_colours(found.data.iloc[:, place])) for place in places]
         if rest:
@@ -56,7 +57,7 @@ def beeswarm_figure(found: Explanation, title: str, most: int = MOST_INPUTS) -> 
         axes.set_yticks(range(len(labels)), labels)
         axes.set_ylim(len(labels) - 0.4, -0.6)
         held = "out of fold, " if found.provenance.get("out_of_fold") else ""
-        head(figure, title, f"{len(found.cases)} cases, {held}{found.method} SHAP values")
+        head(figure, title, f"{len(found.cases)} cases, {held}SHAP values, {method_title(found.method)}")
         how = f"{METHODS[found.method]}; background: {found.background}"
         axes.set_xlabel(
             f"SHAP value: what the input adds to the {scale_title(found.scale)}\n{wrapped(how, 78)}", color=SOFT

@@ -29,6 +29,7 @@ RAISES, LOWERS, INK, SOFT, LINE = "#2b6cb0", "#c05621", "#16202e", "#556172", "#
 MOST_INPUTS = 15
 ROW_INCHES = 0.42
 DPI = 150
+ROUNDING = 1e-12
 WIDTH = 9.0
 NAMES_SHARE = 0.40
 """Part of the width that the names of the inputs take."""
@@ -85,8 +86,8 @@ def signed(amount: float) -> str:
 
 
 def printed(number: float) -> str:
-    """Return a number in four figures, with a minus sign that is one."""
-    return f"{number:.4g}".replace("-", "−")
+    """Return a number in four figures, with a minus sign that is one; what only rounding leaves is 0."""
+    return f"{0.0 if abs(number) < ROUNDING else number:.4g}".replace("-", "−")
 
 
 def figure_bytes(figure: Figure, kind: Literal["png", "svg"]) -> bytes:
@@ -129,10 +130,10 @@ def drawn_alike() -> Iterator[None]:
 
 def rows_figure(rows: float) -> tuple[Figure, Axes]:
     """Return a figure with room for as many rows, the names of the inputs on the left."""
-    height = 1.6 + ROW_INCHES * rows
+    height = 1.7 + ROW_INCHES * rows
     figure = Figure(figsize=(WIDTH, height))
     FigureCanvasAgg(figure)
-    bottom, top = 0.95 / height, 1 - 0.6 / height
+    bottom, top = 1.05 / height, 1 - 0.6 / height
     return figure, figure.add_axes((NAMES_SHARE, bottom, 0.97 - NAMES_SHARE, top - bottom))
 
 

@@ -2,7 +2,8 @@
 
 The value function is the interventional one: what an input that is left out would be is drawn from background rows, and
 the output averaged over them. An additive model has exact values (``explanation.additive``); any other is explained by
-permutations with shap, on the columns that it reads. Either way base and values sum to the output, which is checked.
+shap on the columns that it reads: over all their subsets where they are few, by permutations where they are many. In
+any case base and values sum to the output, which is checked.
 """
 
 from __future__ import annotations
@@ -34,12 +35,14 @@ class ShapSettings:
         background: most rows of the background; more are sampled without replacement.
         permutations: permutations of each case, each run forward and backward.
         evaluations: most rows shown to the model for one case; above it, fewer permutations, but never less than one.
+        enumerated: most columns of which all subsets are tried, as far as ``evaluations`` allow; more are permuted.
         seed: of sample and permutations.
     """
 
     background: int = 100
     permutations: int = 10
     evaluations: int = 40_000
+    enumerated: int = 10
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -162,20 +165,22 @@ def _explain_all(
             for task, found in zip(tasks, exact, strict=True)
         ]
     scale = other_scale(tasks[0].estimator)
+    sampled = any(len(task.background) > settings.background for task in tasks)
     tasks = [replace(task, background=_sample(task.background, settings)) for task in tasks]
     prepared = [_prepare(task, scale, settings.seed) for task in tasks]
+    method: Method = "subsets" if all(_few(item, settings) for item in prepared) else "permutation"
     permutations = min(_permutations(item, settings) for item in prepared)
-    words = f"{background_name}, {_sizes([len(task.background) for task in tasks])} (seed {settings.seed})"
+    words = f"{background_name}, {_sizes([len(task.background) for task in tasks])}{' sampled' * sampled}"
     notes = {
         "seed": settings.seed,
-        "permutations": permutations,
+        **({"permutations": permutations} if method == "permutation" else {}),
         "columns_read": max(len(item.read) for item in prepared),
     }
     found = []
     for number, (task, item) in enumerate(zip(tasks, prepared, strict=True)):
         step = part(progress, number / len(tasks), (number + 1) / len(tasks))
-        values = _permuted(item, permutations, settings.seed, step)
-        found.append(_explanation(task, *values, scale, "permutation", words, notes))
+        values = _by_shap(item, 0 if method == "subsets" else permutations, settings.seed, step)
+        found.append(_explanation(task, *values, scale, method, words, notes))
     return found
 
 
@@ -245,19 +250,39 @@ def _permutations(prepared: _Prepared, settings: ShapSettings) -> int:
     return max(1, min(settings.permutations, settings.evaluations // each))
 
 
-def _permuted(
+def _few(prepared: _Prepared, settings: ShapSettings) -> bool:
+    """Return whether so few columns are read that all their subsets can be tried."""
+    count = len(prepared.read)
+    return count <= settings.enumerated and 2**count * len(prepared.background) <= settings.evaluations
+
+
+def _by_shap(
     prepared: _Prepared, permutations: int, seed: int, progress: Progress
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return values, base and output by permutations; each case's do not depend on which others are explained."""
+    """Return values, base and output by shap; each case's values do not depend on which others are explained.
+
+    Args:
+        prepared: what is explained.
+        permutations: of each case; 0 for all subsets.
+        seed: of the permutations.
+        progress: told how far the work is.
+    """
     shap = load_shap()
-    read = list(prepared.read)
-    rows, background = prepared.rows, prepared.background
+    rows, background, read = prepared.rows, prepared.background, list(prepared.read)
 
     def function(codes: np.ndarray) -> np.ndarray:
         # The columns that are not read keep the values of any row.
         full = np.repeat(background[:1], len(codes), axis=0)
         full[:, read] = codes
         return prepared.function(prepared.coding.decode(full))
+
+    def values_of(row: np.ndarray) -> np.ndarray:
+        masker = shap.maskers.Independent(background[:, read], max_samples=len(background))
+        if permutations:
+            explainer = shap.PermutationExplainer(function, masker, seed=seed)
+            return explainer(row[None], max_evals=permutations * (2 * len(read) + 1), silent=True).values[0]
+        size = 2 ** len(read)
+        return shap.ExactExplainer(function, masker)(row[None], max_evals=size, batch_size=size, silent=True).values[0]
 
     values = np.zeros(rows.shape)
     base = np.full(len(rows), float(prepared.function(prepared.coding.decode(background)).mean()))
@@ -266,10 +291,8 @@ def _permuted(
     try:
         for place, row in enumerate(rows):
             progress(place / len(rows), f"explaining case {place + 1} of {len(rows)}")
-            masker = shap.maskers.Independent(background[:, read], max_samples=len(background))
-            explainer = shap.PermutationExplainer(function, masker, seed=seed)
-            found = explainer(row[None, read], max_evals=permutations * (2 * len(read) + 1), silent=True)
-            values[place, read] = found.values[0]
+            if read:
+                values[place, read] = values_of(row[read])
     finally:
         np.random.set_state(state)  # noqa: NPY002
     return values, base, output

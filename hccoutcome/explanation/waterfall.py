@@ -67,13 +67,16 @@ class Waterfall:
             raise ValueError(f"the steps lead to {reached:.6g}, the output is {self.output:.6g}")
 
     def largest_first(self, most: int) -> tuple[Step, ...]:
-        """Return the steps, the largest first; where there are more than ``most``, the rest as one last step."""
+        """Return the steps, the largest first; where there are more than ``most``, the rest as one last step.
+
+        Then inputs that add nothing are among the rest.
+        """
         ordered = sorted(self.steps, key=lambda step: -abs(step.amount))
         if len(ordered) <= most:
             return tuple(ordered)
-        rest = ordered[most - 1 :]
-        others = Step(f"{len(rest)} {OTHERS}", "", math.fsum(step.amount for step in rest))
-        return (*ordered[: most - 1], others)
+        shown = [step for step in ordered if step.amount != 0][: most - 1]
+        rest = ordered[len(shown) :]
+        return (*shown, Step(f"{len(rest)} {OTHERS}", "", math.fsum(step.amount for step in rest)))
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one row a step from the base on: input, value, what it adds, and what is reached then."""

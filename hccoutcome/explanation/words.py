@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Literal
 
 Scale = Literal["log-odds", "probability", "risk"]
-Method = Literal["exact", "permutation"]
+Method = Literal["exact", "subsets", "permutation"]
 
 METHODS: Mapping[Method, str] = {
     "exact": "exact Shapley values: the model is additive in its inputs, each enters by a function of its own",
+    "subsets": "exact Shapley values over all subsets of the inputs that the model reads (shap.ExactExplainer)",
     "permutation": "Shapley values estimated over permutations, forward and backward (shap.PermutationExplainer)",
 }
 
@@ -19,3 +20,8 @@ SCALES = {"risk": "risk (higher is worse)"}
 def scale_title(scale: str) -> str:
     """Return what an axis of a scale is called."""
     return SCALES.get(scale, scale)
+
+
+def method_title(method: Method) -> str:
+    """Return how values were computed, for the line below a title."""
+    return "estimated by permutation" if method == "permutation" else "exact"

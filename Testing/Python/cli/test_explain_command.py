@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from hccoutcome.cli import main
-from hccoutcome.cohort.explain import CaseRequest, explain_case
+from hccoutcome.cohort.explain import explain_case
+from hccoutcome.cohort.explaining import CaseRequest
 from hccoutcome.errors import EnvironmentNeeded, InputError
 from hccoutcome.explanation.child import ask
 from hccoutcome.loading import case_files

@@ -101,12 +101,14 @@ def shap_answers() -> dict:
     answers["linear_base"] = float(np.ravel(found.base_values)[0])
 
     model = forest().fit(train, responded[:TRAINING])
-    few = ShapSettings(background=20, permutations=40, evaluations=1_000_000, seed=3)
+    few = ShapSettings(background=20, permutations=40, evaluations=1_000_000, enumerated=0, seed=3)
     ours = explain(model, held[:6], train, few)
     answers["forest"] = ours.values.tolist()
     answers["forest_alone"] = explain(model, held[2:3], train, few).values.tolist()
     answers["forest_method"] = ours.method
     answers["forest_background"] = ours.background
+    all_subsets = explain(model, held[:6], train, ShapSettings(background=20, seed=3))
+    answers["forest_subsets"], answers["forest_subsets_method"] = all_subsets.values.tolist(), all_subsets.method
     answers["forest_exact"] = exact_by_subsets(shap, model, held[:6], train).tolist()
 
     product = Product().fit(table, responded)
@@ -116,8 +118,8 @@ def shap_answers() -> dict:
     answers["liar_read"] = explain(liar, held[:3], train, ShapSettings(background=10, permutations=1)).provenance[
         "columns_read"
     ]
-    out = explain_out_of_fold(forest(), table, responded, seed=5, settings=ShapSettings(10, 1, seed=5))
-    again = explain_out_of_fold(forest(), table, responded, seed=5, settings=ShapSettings(10, 1, seed=5))
+    out = explain_out_of_fold(forest(), table, responded, seed=5, settings=ShapSettings(10, 1, enumerated=0, seed=5))
+    again = explain_out_of_fold(forest(), table, responded, seed=5, settings=ShapSettings(10, 1, enumerated=0, seed=5))
     answers["out_of_fold"] = out.output.tolist()
     answers["same_again"] = out.values.tobytes() == again.values.tobytes()
     np.random.seed(11)  # noqa: NPY002

@@ -7,95 +7,91 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import truncnorm
 
-from hccoutcome.errors import InputError
-from hccoutcome.explanation.background import (
-    Marginal,
-    marginal_of_distribution,
-    marginals_of,
-    synthetic_background,
-)
-from hccoutcome.package.reference import Distribution
+from hccoutcome.clinical.indices import composite_index
+from hccoutcome.explanation.background import package_background
+from hccoutcome.package.inputs import Column, learn_columns
+from hccoutcome.package.reference import Distribution, Reference, learned_reference
+
+FEATURE = "portal_tumor_original_firstorder_Mean"
 
 
 @pytest.fixture(scope="module")
 def table() -> pd.DataFrame:
     draw = np.random.default_rng(0)
-    found = pd.DataFrame({"afp": draw.lognormal(3, 1, 200), "ecog": draw.integers(0, 3, 200).astype(float)})
-    found["alb"] = 40 - found["ecog"] + draw.normal(0, 3, 200)
-    found["bclc"] = draw.choice(["A", "B", "C"], 200, p=[0.2, 0.3, 0.5])
-    found.loc[found.index[:50], "alb"] = np.nan
+    found = pd.DataFrame({FEATURE: draw.lognormal(3, 1, 200), "ecog": draw.integers(0, 3, 200).astype(float)})
+    found["alb"] = 40 - 2 * found["ecog"] + draw.normal(0, 3, 200)
+    found["tbil"] = draw.lognormal(3, 0.3, 200)
+    found["cirrhosis"] = (draw.random(200) < 0.7).astype(float)
+    found["bclc"] = draw.choice(["A", "B", "C"], 200, p=[0.2, 0.2, 0.6])
+    found["albi"] = [composite_index("albi", row) for row in found[["tbil", "alb"]].to_dict("records")]
     return found
 
 
-def test_made_rows_have_the_distribution_of_each_column_and_hold_no_patient(table) -> None:
-    made = synthetic_background(marginals_of(table), rows=400, seed=1)
-    for name in ("afp", "alb"):
-        wanted = np.nanquantile(table[name], [0.1, 0.25, 0.5, 0.75, 0.9])
-        np.testing.assert_allclose(np.nanquantile(made[name], [0.1, 0.25, 0.5, 0.75, 0.9]), wanted, rtol=0.03)
-    assert made["alb"].isna().mean() == pytest.approx(0.25)
-    for name in ("ecog", "bclc"):
-        shares = table[name].value_counts(normalize=True)
-        assert made[name].value_counts(normalize=True).to_dict() == pytest.approx(shares.to_dict(), abs=0.005)
-    assert not set(map(tuple, made.dropna().to_numpy().tolist())) & set(map(tuple, table.to_numpy().tolist()))
+@pytest.fixture(scope="module")
+def reference(table) -> Reference:
+    numbers = {name: table[name].to_numpy() for name in ("ecog", "alb", "tbil", "cirrhosis")}
+    return learned_reference({FEATURE: table[FEATURE].to_numpy()}, numbers, "s", "ours", len(table))
 
 
-def test_the_columns_are_independent_of_each_other(table) -> None:
-    made = synthetic_background(marginals_of(table), rows=400)
-    assert abs(table[["ecog", "alb"]].corr().iloc[0, 1]) > 0.15
+def test_made_rows_have_the_distribution_of_each_number_and_hold_no_patient(table, reference) -> None:
+    made = package_background(learn_columns(table), reference, rows=400, seed=1).rows
+    assert list(made.columns) == list(table.columns)
+    for name in (FEATURE, "alb", "tbil"):
+        wanted = np.quantile(table[name], [0.05, 0.25, 0.5, 0.75, 0.95])
+        np.testing.assert_allclose(np.quantile(made[name], [0.05, 0.25, 0.5, 0.75, 0.95]), wanted, rtol=0.02)
+        assert made[name].between(table[name].min(), table[name].max()).all()
+    assert made["cirrhosis"].mean() == pytest.approx(table["cirrhosis"].mean(), abs=0.003)
+    assert set(made["cirrhosis"]) == {0.0, 1.0}
+    assert not set(map(tuple, made.to_numpy().tolist())) & set(map(tuple, table.to_numpy().tolist()))
+
+
+def test_the_inputs_are_independent_but_indices_follow_from_their_variables(table, reference) -> None:
+    found = package_background(learn_columns(table), reference, rows=400)
+    made = found.rows
+    assert abs(table[["ecog", "alb"]].corr().iloc[0, 1]) > 0.3
     assert abs(made[["ecog", "alb"]].corr().iloc[0, 1]) < 0.1
+    expected = [composite_index("albi", row) for row in made[["tbil", "alb"]].to_dict("records")]
+    np.testing.assert_allclose(made["albi"], expected, rtol=1e-12)
+    assert set(made["bclc"]) == {"C"}
+    assert "independent of each other; at the training median: bclc" in found.in_words
 
 
-def test_a_column_depends_on_its_name_and_the_seed_alone(table) -> None:
-    marginals = marginals_of(table)
-    made = synthetic_background(marginals, seed=4)
-    pd.testing.assert_frame_equal(made, synthetic_background(marginals, seed=4))
-    pd.testing.assert_series_equal(made["alb"], synthetic_background({"alb": marginals["alb"]}, seed=4)["alb"])
-    assert not made["afp"].equals(synthetic_background(marginals, seed=5)["afp"])
+def test_whole_numbers_stay_whole(table, reference) -> None:
+    made = package_background(learn_columns(table[["ecog"]]), reference, rows=50).rows["ecog"]
+    assert set(made) <= {0.0, 1.0, 2.0}
+
+
+def test_a_column_depends_on_its_name_and_the_seed_alone(table, reference) -> None:
+    columns = learn_columns(table)
+    made = package_background(columns, reference, seed=4).rows
+    pd.testing.assert_frame_equal(made, package_background(columns, reference, seed=4).rows)
+    (alone,) = [column for column in columns if column.name == "alb"]
+    pd.testing.assert_series_equal(made["alb"], package_background([alone], reference, seed=4).rows["alb"])
+    assert not made["alb"].equals(package_background(columns, reference, seed=5).rows["alb"])
+
+
+def test_without_a_reference_every_input_stays_at_its_median(table) -> None:
+    found = package_background(learn_columns(table), None, rows=3)
+    assert found.in_words == "every input at its training median"
+    assert found.rows.drop_duplicates().shape[0] == 1
+    assert found.rows["alb"].iloc[0] == table["alb"].median()
+    assert found.rows["bclc"].iloc[0] == "C"
 
 
 def test_only_mean_deviation_and_range_give_a_normal_that_ends_there() -> None:
-    made = synthetic_background({"x": marginal_of_distribution(Distribution(10.0, 2.0, 7.0, 12.0))}, rows=2000)["x"]
-    assert made.min() >= 7.0
-    assert made.max() <= 12.0
-    inner = made[(made > 7.2) & (made < 11.8)]
-    expected = truncnorm((7.2 - 10) / 2, (11.8 - 10) / 2, 10, 2)
-    np.testing.assert_allclose(inner.quantile([0.25, 0.5, 0.75]), expected.ppf([0.25, 0.5, 0.75]), rtol=0.02)
+    known = Reference("ours", 40, "s", {FEATURE: Distribution(10.0, 2.0, 7.0, 12.0)})
+    made = package_background([Column(FEATURE, 10.0)], known, rows=2000).rows[FEATURE]
+    assert (made.min(), made.max()) == (7.0, 12.0)
+    inner = made[(made > 7.0) & (made < 12.0)]
+    expected = truncnorm(-1.5, 1.0, 10, 2)
+    np.testing.assert_allclose(inner.quantile([0.25, 0.5, 0.75]), expected.ppf([0.25, 0.5, 0.75]), rtol=0.01)
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
-@given(
-    st.lists(st.one_of(st.none(), st.floats(-1e6, 1e6)), min_size=1, max_size=30).filter(
-        lambda values: any(value is not None for value in values)
-    ),
-    st.integers(1, 50),
-)
-def test_a_distribution_survives_json_and_made_values_stay_in_range(values: list, rows: int) -> None:
-    column = pd.Series(values, dtype=float)
-    (marginal,) = marginals_of(pd.DataFrame({"x": column})).values()
-    assert Marginal.from_json(marginal.to_json(), "x") == marginal
-    made = synthetic_background({"x": marginal}, rows)["x"]
+@given(st.lists(st.floats(-1e6, 1e6), min_size=5, max_size=40, unique=True), st.integers(1, 60))
+def test_made_values_stay_in_the_range_that_the_package_tells(values: list[float], rows: int) -> None:
+    known = learned_reference({FEATURE: np.array(values)}, {}, "s", "ours", len(values))
+    made = package_background([Column(FEATURE, 0.0)], known, rows).rows[FEATURE]
+    distribution = known.features[FEATURE]
     assert len(made) == rows
-    assert made.dropna().between(column.min(), column.max()).all()
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        {},
-        {"quantiles": [2.0, 1.0]},
-        {"quantiles": [1.0], "levels": [{"value": 1.0, "share": 1.0}]},
-        {"levels": [{"value": "A", "share": 0.5}]},
-        {"levels": [{"value": "A", "share": 1.5}, {"value": "B", "share": -0.5}]},
-        {"quantiles": [1.0, 2.0], "missing": 1.0},
-        {"quantiles": [1.0, True]},
-        {"quantiles": [1.0], "mising": 0.0},
-    ],
-)
-def test_what_is_no_distribution_is_refused(data: dict) -> None:
-    with pytest.raises(InputError):
-        Marginal.from_json(data, "reference.json, feature 'x'")
-
-
-def test_a_column_without_values_is_named() -> None:
-    with pytest.raises(InputError, match="The column 'x' has no value"):
-        marginals_of(pd.DataFrame({"x": [np.nan, np.nan]}))
+    assert made.between(distribution.low, distribution.high).all()

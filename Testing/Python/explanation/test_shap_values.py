@@ -53,7 +53,12 @@ def test_values_of_a_forest_are_close_to_those_over_all_subsets(answers) -> None
     assert np.abs(exact).max() > 0.05
     np.testing.assert_allclose(ours, exact, atol=0.006)
     np.testing.assert_allclose(ours.sum(axis=1), exact.sum(axis=1), atol=1e-10)
-    assert answers["forest_background"] == "training cohort, 20 rows (seed 3)"
+    assert answers["forest_background"] == "training cohort, 20 rows sampled"
+
+
+def test_with_few_columns_all_subsets_are_tried(answers) -> None:
+    assert answers["forest_subsets_method"] == "subsets"
+    np.testing.assert_allclose(answers["forest_subsets"], answers["forest_exact"], rtol=0, atol=1e-10)
 
 
 def test_a_case_is_explained_alike_alone_and_among_others(answers) -> None:
