@@ -150,7 +150,7 @@ def _stability(options: argparse.Namespace) -> int:
         say(json.dumps(_summary(ratings, table, options.out)))
         return DONE
     say(_report(ratings, table, options.out))
-    if studies:
+    if studies and table.model == studies.model:
         say(f"ICC({studies.model}) fits these studies: {studies.why}.")
     return DONE
 
@@ -243,7 +243,8 @@ def _perturb(options: argparse.Namespace) -> int:
             kept.take,
             part(bar.progress, 0.0, 1.0 if options.no_scene else 0.95),
         )
-        table = variation_table(renamed(study.ratings(subject), prefix), gate, study.provenance)
+        provenance = {**study.provenance, "settings_sha256": radiomics.sha256()}
+        table = variation_table(renamed(study.ratings(subject), prefix), gate, provenance)
         write_study(options.out, subject, study, table, prefix)
         if not options.no_scene:
             bar.progress(0.95, "Writes the scene")

@@ -22,6 +22,7 @@ from hccoutcome.stability.perturbation import PerturbationSettings
 from hccoutcome.stability.perturber import perturbations
 from hccoutcome.stability.ratings import read_ratings
 from hccoutcome.stability.study import perturb_case
+from hccoutcome.stability.table import read_table
 from hccoutcome.stability.table import Gate
 
 CLASSES = {"shape": [], "firstorder": [], "glcm": ["Contrast", "JointEnergy"]}
@@ -239,6 +240,7 @@ def test_the_command_writes_tables_and_masks_that_extract_again(
     study = json.loads((out / "study.json").read_text())
     assert study["perturbation"]["seed"] == 2
     assert study["radiomics"]["settings_sha256"] == RESAMPLED.sha256()
+    assert read_table(out / "stability.json").provenance["settings_sha256"] == RESAMPLED.sha256()
     assert len((out / "original.csv").read_text().splitlines()) == 2
 
 
