@@ -22,8 +22,7 @@ from hccoutcome.stability.perturbation import PerturbationSettings
 from hccoutcome.stability.perturber import perturbations
 from hccoutcome.stability.ratings import read_ratings
 from hccoutcome.stability.study import perturb_case
-from hccoutcome.stability.table import read_table
-from hccoutcome.stability.table import Gate
+from hccoutcome.stability.table import Gate, read_table
 
 CLASSES = {"shape": [], "firstorder": [], "glcm": ["Contrast", "JointEnergy"]}
 RESAMPLED = RadiomicsSettings.from_dict(
