@@ -13,12 +13,25 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from hccoutcome.cli import analyse, cohort, dicom, explain, features, habitat, maps, package, phantom, stability, table
+from hccoutcome.cli import (
+    analyse,
+    cohort,
+    dicom,
+    explain,
+    features,
+    habitat,
+    maps,
+    package,
+    phantom,
+    segment,
+    stability,
+    table,
+)
 from hccoutcome.cli.common import DONE, FAILED, INTERRUPTED, WRONG_INPUT, Parser, complain, say
 from hccoutcome.errors import Cancelled, HCCError, InputError
 from hccoutcome.version import __version__
 
-COMMANDS = (analyse, features, cohort, habitat, maps, package, dicom, phantom, stability, table, explain)
+COMMANDS = (analyse, features, cohort, habitat, maps, package, dicom, phantom, stability, table, explain, segment)
 """Modules with a function ``add`` that adds commands; what a command needs is imported when it runs."""
 
 
