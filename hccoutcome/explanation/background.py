@@ -1,11 +1,12 @@
 """Background rows for a package on one case: made from what the package tells of its training cohort, no patient's row.
 
-A package tells quantiles of each number that its model reads. From these come rows whose columns have those
-distributions (Latin hypercube sampling: McKay, Beckman and Conover, Technometrics 1979) and are independent of each
-other; indices follow from the variables of their row. For a model that is additive in its inputs independence makes no
-difference, since its SHAP values depend on the distribution of each input alone. For any other model the values are
-those in a cohort whose inputs vary independently, which real ones do not. An input of which the package tells no
-distribution, such as a category, stays at its training median.
+A package tells quantiles of the numbers that its model reads, and of every input the mean and deviation with which it
+is standardised. From these come rows whose columns have those distributions (Latin hypercube sampling: McKay, Beckman
+and Conover, Technometrics 1979) and are independent of each other; indices follow from the variables of their row where
+those are told. Where only mean and deviation are told, a yes or no has that share, and any other input is taken for
+normal, a category for its nearest code. For a model that is additive in its inputs independence makes no difference,
+since its SHAP values depend on the distribution of each input alone. For any other model the values are those in a
+cohort whose inputs vary independently, which real ones do not.
 """
 
 from __future__ import annotations
@@ -66,11 +67,17 @@ def package_background(
             made[column.name] = drawn[column.name]
         elif column.name in INDICES and set(INDICES[column.name].needs) <= set(drawn):
             made[column.name] = _index(column, drawn, rows)
+        elif _is_standardised(column):
+            made[column.name] = _from_column(column, rows, seed)
         else:
-            made[column.name] = [_median(column)] * rows
+            made[column.name] = [_nearest_code(column, column.fill)] * rows
             still.append(column.name)
     index = [f"made up {row}" for row in range(rows)]
     return Background(pd.DataFrame(made, index=index), _in_words(rows, still, len(columns)))
+
+
+def _is_standardised(column: Column) -> bool:
+    return (column.centre, column.scale) != (0.0, 1.0)
 
 
 def _in_words(rows: int, still: Sequence[str], columns: int) -> str:
@@ -80,22 +87,35 @@ def _in_words(rows: int, still: Sequence[str], columns: int) -> str:
     return f"{words}; at the training median: {', '.join(still)}" if still else words
 
 
-def _median(column: Column) -> Value:
-    """Return the training median of a column as a record holds it: the code of a category."""
+def _nearest_code(column: Column, number: float) -> Value:
+    """Return a number of a column as a record holds it: the nearest code of a category."""
     if not column.codes:
-        return column.fill
-    return min(column.codes, key=lambda code: abs(column.codes[code] - column.fill))
+        return number
+    return min(column.codes, key=lambda code: abs(column.codes[code] - number))
+
+
+def _probabilities(name: str, rows: int, seed: int) -> np.ndarray:
+    """Return the middles of ``rows`` equal parts of 0 to 1 in the random order of a column."""
+    draw = np.random.default_rng([seed, *hashlib.sha256(name.encode("utf-8")).digest()])
+    return draw.permutation((np.arange(rows) + 0.5) / rows)
 
 
 def _values(name: str, known: Distribution, rows: int, seed: int) -> list[Value]:
-    """Return values with a distribution, one at the middle of each of ``rows`` equal parts of it, in random order."""
-    draw = np.random.default_rng([seed, *hashlib.sha256(name.encode("utf-8")).digest()])
-    probabilities = draw.permutation((np.arange(rows) + 0.5) / rows)
+    """Return values with a distribution, one for each of ``rows`` equal parts of it, in random order."""
+    probabilities = _probabilities(name, rows, seed)
     kind = VARIABLES[name].kind if name in VARIABLES else "number"
     if kind == "binary":
         return [float(value) for value in probabilities >= 1 - known.mean]
     values = _quantiles(known, probabilities)
     return [float(value) for value in (np.round(values) if kind == "integer" else values)]
+
+
+def _from_column(column: Column, rows: int, seed: int) -> list[Value]:
+    """Return values with the mean and deviation by which a column is standardised, within two deviations."""
+    known = Distribution(
+        column.centre, column.scale, column.centre - 2 * column.scale, column.centre + 2 * column.scale
+    )
+    return [_nearest_code(column, float(value or 0.0)) for value in _values(column.name, known, rows, seed)]
 
 
 def _quantiles(known: Distribution, probabilities: np.ndarray) -> np.ndarray:

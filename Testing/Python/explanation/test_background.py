@@ -52,8 +52,26 @@ def test_the_inputs_are_independent_but_indices_follow_from_their_variables(tabl
     assert abs(made[["ecog", "alb"]].corr().iloc[0, 1]) < 0.1
     expected = [composite_index("albi", row) for row in made[["tbil", "alb"]].to_dict("records")]
     np.testing.assert_allclose(made["albi"], expected, rtol=1e-12)
-    assert set(made["bclc"]) == {"C"}
-    assert "independent of each other; at the training median: bclc" in found.in_words
+    assert found.in_words.endswith("the inputs independent of each other")
+
+
+def test_where_only_mean_and_deviation_are_told_inputs_are_normal_and_codes_the_nearest(table) -> None:
+    draw = np.random.default_rng(1)
+    wider = table.assign(sex=draw.choice(["female", "male"], len(table), p=[0.2, 0.8]))
+    made = package_background(learn_columns(wider), None, rows=400).rows
+    for name in ("alb", "albi"):
+        assert made[name].mean() == pytest.approx(wider[name].mean(), rel=0.01)
+        assert made[name].std() == pytest.approx(0.95 * wider[name].std(), rel=0.05)
+    assert made["cirrhosis"].mean() == pytest.approx(wider["cirrhosis"].mean(), abs=0.003)
+    assert (made["sex"] == "male").mean() == pytest.approx(0.8, abs=0.2)
+    assert set(made["bclc"]) <= {"0", "A", "B", "C", "D"}
+    assert (made["bclc"] == "C").mean() > 0.25
+
+
+def test_an_input_of_which_nothing_is_told_stays_at_its_median(table, reference) -> None:
+    found = package_background(learn_columns(table, standardise=False), reference, rows=20)
+    assert set(found.rows["bclc"]) == {"C"}
+    assert found.in_words.endswith("at the training median: bclc")
 
 
 def test_whole_numbers_stay_whole(table, reference) -> None:
@@ -70,8 +88,8 @@ def test_a_column_depends_on_its_name_and_the_seed_alone(table, reference) -> No
     assert not made["alb"].equals(package_background(columns, reference, seed=5).rows["alb"])
 
 
-def test_without_a_reference_every_input_stays_at_its_median(table) -> None:
-    found = package_background(learn_columns(table), None, rows=3)
+def test_where_nothing_is_told_at_all_every_input_stays_at_its_median(table) -> None:
+    found = package_background(learn_columns(table, standardise=False), None, rows=3)
     assert found.in_words == "every input at its training median"
     assert found.rows.drop_duplicates().shape[0] == 1
     assert found.rows["alb"].iloc[0] == table["alb"].median()

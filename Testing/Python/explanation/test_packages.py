@@ -125,7 +125,7 @@ def test_a_forest_in_a_package_is_explained_without_a_patients_row(package, foun
     base, *inputs = found.contributions
     assert base.name == BASE
     assert "100 rows made up from the training distribution" in base.value
-    assert "at the training median: bclc" in base.value
+    assert "exact Shapley values over all subsets" in base.value
     assert base.amount + sum(item.amount for item in inputs) == pytest.approx(found.score, abs=1e-9)
     assert (found.linear_scale, found.scale) == ("probability", "probability")
     amounts = {item.name: abs(item.amount) for item in inputs}
