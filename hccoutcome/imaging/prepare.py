@@ -132,6 +132,15 @@ def _own_mask(masks: Sequence[sitk.Image], image: sitk.Image) -> sitk.Image | No
     return None
 
 
+def _drawn_when_prepared(masks: Sequence[sitk.Image], images: Images, prepared: sitk.Image) -> sitk.Image | None:
+    """Return the mask drawn on prepared voxels and on those of no image, as habitats are; None where there is none.
+
+    It is taken as it is: by way of the image's own voxels its border would move.
+    """
+    strangers = [mask for mask in masks if not any(same_lattice(mask, image) for image in images.values())]
+    return _own_mask(strangers, prepared)
+
+
 def _filled(mask: sitk.Image, region: str) -> sitk.Image:
     if not sitk.GetArrayViewFromImage(mask).any():
         size = " x ".join(f"{width:g}" for width in mask.GetSpacing())
@@ -152,10 +161,20 @@ def _on_own_grids(images: Images, masks: Masks, preparation: Preparation) -> Pre
         phase: resample_image(image, grids[phase], preparation.interpolation) for phase, image in images.items()
     }
     carried = {
-        region: {phase: _filled(resample_mask(mask, grids[phase]), region) for phase, mask in found.items()}
+        region: {
+            phase: _resampled(mask, masks[region], images, resampled[phase], region) for phase, mask in found.items()
+        }
         for region, found in fitting.items()
     }
     return Prepared(resampled, carried, {}, notes)
+
+
+def _resampled(
+    mask: sitk.Image, outlined: Sequence[sitk.Image], images: Images, prepared: sitk.Image, region: str
+) -> sitk.Image:
+    """Return a region on the voxels of a prepared image: as drawn there, or else resampled from its own image."""
+    drawn = _drawn_when_prepared(outlined, images, prepared)
+    return _filled(resample_mask(mask, Geometry.from_image(prepared)) if drawn is None else drawn, region)
 
 
 def _fitting(images: Images, masks: Masks) -> tuple[dict[str, dict[str, sitk.Image]], tuple[str, ...]]:
@@ -204,7 +223,7 @@ def _on_common_grid(images: Images, masks: Masks, preparation: Preparation, seed
             registrations[phase] = register(images[phase], reference, settings, within, seed, step)
     moved = {phase: _moved(images[phase], found, grid, preparation) for phase, found in registrations.items()}
     ready = {phase: reference if phase == name else moved[phase] for phase in images}
-    carried = {region: _carried(region, masks[region], images, name, grid, registrations) for region in masks}
+    carried = {region: _carried(region, masks[region], images, name, reference, registrations) for region in masks}
     notes = [_registered(phase, name, found) for phase, found in registrations.items()]
     for region, mask in carried.items():
         notes += _check_coverage(region, mask, images, registrations)
@@ -240,10 +259,17 @@ def _carried(
     outlined: Sequence[sitk.Image],
     images: Images,
     reference: str,
-    grid: Geometry,
+    prepared: sitk.Image,
     registrations: Mapping[str, Registration],
 ) -> sitk.Image:
-    """Return a region on the common grid: as outlined on the reference, or else on another phase and moved with it."""
+    """Return a region on the common grid, that of the prepared reference.
+
+    As drawn there, or as outlined on the reference, or else on another phase and moved with it.
+    """
+    drawn = _drawn_when_prepared(outlined, images, prepared)
+    if drawn is not None:
+        return _filled(drawn, region)
+    grid = Geometry.from_image(prepared)
     for phase in sorted(images, key=lambda phase: phase != reference):
         mask = _own_mask(outlined, images[phase])
         if mask is not None:

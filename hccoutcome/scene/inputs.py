@@ -13,9 +13,9 @@ import slicer
 
 from hccoutcome.case import CaseFiles, ImageFile, MaskFile, Modality, canonical_region
 from hccoutcome.errors import InputError
-from hccoutcome.imaging.geometry import same_geometry
+from hccoutcome.imaging.geometry import same_geometry, same_lattice
 from hccoutcome.scene.appearance import appearance
-from hccoutcome.scene.exchange import image_from_node, mask_from_segment, segment_from_mask
+from hccoutcome.scene.exchange import image_from_node, mask_from_segment, region_from_segment, segment_from_mask
 from hccoutcome.scene.nodes import SYNTHETIC, CaseNodes, find_case_nodes
 
 
@@ -73,6 +73,8 @@ def write_case(case: SceneCase, folder: Path) -> CaseFiles:
     """Write a case's voxels into ``folder`` as uncompressed NRRD and return where they lie.
 
     A region is written once for each distinct grid among the volumes, so that every phase finds it on its own voxels.
+    Habitats that were found on prepared images are written on those voxels too: whoever prepares the images in the same
+    way measures them as they were drawn.
 
     Raises:
         InputError: a volume has no voxels or lies under a transform, a segment no longer exists, or a region is empty.
@@ -87,17 +89,37 @@ def write_case(case: SceneCase, folder: Path) -> CaseFiles:
         case_id=case.case_id,
         images={phase: ImageFile(_write(image, folder / f"{phase}.nrrd")) for phase, image in images.items()},
         masks={
-            region: tuple(
-                MaskFile(_write(_region(outlines, region, case.volumes[grid]), folder / f"{region}-{grid}.nrrd"))
-                for grid in grids
-            )
-            for region in outlines
+            region: (*_on_grids(outlines, region, {grid: case.volumes[grid] for grid in grids}, folder), *further)
+            for region, further in _on_prepared(case, outlines, images, folder).items()
             if grids
         },
         clinical=dict(case.clinical),
         modality=case.modality,
         synthetic=any(volume.GetAttribute(SYNTHETIC) for volume in case.volumes.values()),
     )
+
+
+def _on_grids(
+    outlines: Outlines, region: str, volumes: Mapping[str, slicer.vtkMRMLScalarVolumeNode], folder: Path
+) -> tuple[MaskFile, ...]:
+    """Write a region on the voxels of each volume."""
+    return tuple(
+        MaskFile(_write(_region(outlines, region, volume), folder / f"{region}-{grid}.nrrd"))
+        for grid, volume in volumes.items()
+    )
+
+
+def _on_prepared(
+    case: SceneCase, outlines: Outlines, images: Mapping[str, sitk.Image], folder: Path
+) -> dict[str, tuple[MaskFile, ...]]:
+    """Write the habitats that lie on no volume's voxels on their own; return by region what was written."""
+    written: dict[str, tuple[MaskFile, ...]] = dict.fromkeys(outlines, ())
+    for region, ((segmentation, key), *_) in outlines.items():
+        if segmentation is case.habitats:
+            own = sitk.ConstantPad(region_from_segment(segmentation, key), (1, 1, 1), (1, 1, 1))
+            if not any(same_lattice(own, image) for image in images.values()):
+                written[region] = (MaskFile(_write(own, folder / f"{region}-prepared.nrrd")),)
+    return written
 
 
 def case_nodes(case: SceneCase) -> CaseNodes:

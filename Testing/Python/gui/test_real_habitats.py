@@ -134,9 +134,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_prepared_habitats_are_those_of_the_command_line(logic, prepared, tmp_path):
-    """N4, 1 mm, registration, 0 to 255: the whole published way; and the score, whose masks Slicer exports the same."""
-    from hccoutcome.scene.exchange import mask_from_segment
-
+    """N4, 1 mm, registration, 0 to 255: the whole published way; and the score, which measures the very same voxels."""
     settings = HabitatSettings(k=3, repeats=0)
     work = logic("HCCHabitat")
     case = as_scene_case(small_mr())
@@ -146,8 +144,14 @@ def test_prepared_habitats_are_those_of_the_command_line(logic, prepared, tmp_pa
     assert {check.phase for check in result.checks} == {"precontrast", "arterial", "delayed"}
     segmentation = work.habitats.nodes.findings["habitats"]
     assert segmentation.GetSegmentation().GetNumberOfSegments() == 3
-    exported = {key: mask_from_segment(segmentation, key, case.volumes["portal"]) for key in HABITATS}
-    assert score_features(logic, case, segmentation) == analysed(exported, tmp_path / "analysed")
+    labels = sitk.ReadImage(str(prepared / "habitats.nii.gz"))
+    assert labels.GetSpacing() == pytest.approx((1.0, 1.0, 1.0))
+    features = score_features(logic, case, segmentation)
+    assert features == analysed(labels, tmp_path / "analysed")
+    portal = {name for name in set(features) & set(result.features) if name.startswith("portal_")}
+    assert {"portal_habitat1_original_firstorder_Minimum"} < portal
+    for name in portal:
+        assert features[name] == pytest.approx(result.features[name], rel=1e-6), f"{name}: the very same voxels"
 
 
 def test_the_score_reads_what_the_command_line_reads_of_the_same_habitats(logic, tmp_path):
@@ -156,9 +160,8 @@ def test_the_score_reads_what_the_command_line_reads_of_the_same_habitats(logic,
     case = as_scene_case(small_mr())
     work.process(case, settings=HabitatSettings(k=3, repeats=0, radiomics=None, resample=True), out=tmp_path)
     labels = sitk.ReadImage(str(tmp_path / "small" / "habitats" / "habitats.nii.gz"))
-    masks = {key: sitk.Cast(labels == int(key[-1]), sitk.sitkUInt8) for key in HABITATS}
     features = score_features(logic, case, work.habitats.nodes.findings["habitats"])
-    assert features == analysed(masks, tmp_path / "analysed")
+    assert features == analysed(labels, tmp_path / "analysed")
 
 
 def score_features(logic, case, segmentation) -> dict[str, float]:
@@ -170,10 +173,11 @@ def score_features(logic, case, segmentation) -> dict[str, float]:
     return dict(found.features)
 
 
-def analysed(masks: dict[str, sitk.Image], folder: Path) -> dict[str, float]:
-    """Return the features of ``hcc analyse`` with habitats as masks on the voxels of the portal venous image."""
+def analysed(labels: sitk.Image, folder: Path) -> dict[str, float]:
+    """Return the features of ``hcc analyse`` with the habitats of ``hcc habitat`` as masks."""
     case = small_mr()
-    given = {**case.masks, **{region: (mask,) for region, mask in masks.items()}}
+    masks = {key: (sitk.Cast(labels == int(key[-1]), sitk.sitkUInt8),) for key in HABITATS}
+    given = {**case.masks, **masks}
     options = written(Case("small", case.images, given), folder)
     out = folder / "out"
     quiet = ["--no-scene", "--no-report", "--modality", "MR", "--case-id", "small"]

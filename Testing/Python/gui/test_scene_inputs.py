@@ -105,6 +105,49 @@ def test_the_files_are_not_compressed(scene_case, tmp_path):
     assert b"encoding: raw" in files.images["portal"].path.read_bytes()[:1000]
 
 
+def habitats_on(scene, grid):
+    """Return a segmentation with one habitat on a grid of its own."""
+    import slicer
+
+    from hccoutcome.scene.exchange import segment_from_mask
+
+    node = slicer.vtkMRMLSegmentationNode()
+    node.SetName("Habitats")
+    scene.AddNode(node)
+    node.GetSegmentation().AddSegment(segment_from_mask(mask_on(grid, (6, 10), (10, 16), (9, 20)), "H"), "habitat1")
+    return node
+
+
+def test_habitats_are_regions_too(scene, case, scene_case, tmp_path):
+    habitats = habitats_on(scene, case.images["portal"])
+    files = write(changed(scene_case, habitats=habitats), tmp_path)
+    assert list(files.masks) == ["tumor", "liver", "habitat1"]
+    (mask,) = load_case(files).masks["habitat1"]
+    np.testing.assert_array_equal(
+        sitk.GetArrayFromImage(mask),
+        sitk.GetArrayFromImage(mask_on(case.images["portal"], (6, 10), (10, 16), (9, 20))),
+    )
+
+
+def test_habitats_of_prepared_images_are_written_as_they_were_drawn_too(scene, case, scene_case, tmp_path):
+    from hccoutcome.imaging.resample import grid_with_spacing
+
+    wanted = grid_with_spacing(case.images["portal"], (1.0, 1.0, 1.0))
+    grid = sitk.Image(wanted.size, sitk.sitkUInt8)
+    grid.SetSpacing(wanted.spacing)
+    grid.SetOrigin(wanted.origin)
+    grid.SetDirection(wanted.direction)
+    habitats = habitats_on(scene, grid)
+    masks = load_case(write(changed(scene_case, habitats=habitats), tmp_path)).masks["habitat1"]
+    assert [mask.GetSpacing()[0] for mask in masks] == pytest.approx([0.8, 1.0])
+    own = masks[1]
+    assert sitk.GetArrayFromImage(own).sum() == 4 * 6 * 11
+    drawn = mask_on(grid, (6, 10), (10, 16), (9, 20))
+    first = np.argwhere(sitk.GetArrayFromImage(drawn))[0][::-1].tolist()
+    at = own.TransformPhysicalPointToIndex(drawn.TransformIndexToPhysicalPoint(first))
+    assert at == (1, 1, 1), "in its place, with a voxel around it"
+
+
 def test_a_case_without_images_is_its_record_alone(scene_case, tmp_path):
     files = write(changed(scene_case, volumes={}), tmp_path)
     assert (dict(files.images), dict(files.masks)) == ({}, {})

@@ -155,6 +155,26 @@ def test_a_missing_reference_phase_is_refused():
         prepare({"arterial": scan(ball(9))}, {}, Preparation(registration="rigid", reference_phase="portal"))
 
 
+@pytest.mark.parametrize("registration", ["none", "rigid"])
+def test_a_mask_drawn_on_prepared_voxels_is_taken_as_it_is(registration):
+    """As habitats are: by way of the coarser voxels of the image their borders would move."""
+    mask = ball(12)
+    wanted = Preparation(spacing=(1.0, 1.0, 1.0), registration=registration, reference_phase="portal")
+    images = {"portal": scan(mask)} | ({"arterial": scan(mask, 1)} if registration == "rigid" else {})
+    first = prepare(images, {"tumor": (mask,)}, wanted)
+    grid = first.images["portal"]
+    stripes = values(first.masks["tumor"]["portal"]).astype(np.uint8)
+    stripes[:, :, ::2] = 0
+    half = sitk.GetImageFromArray(stripes)
+    half.CopyInformation(grid)
+    cropped = sitk.RegionOfInterest(half, [size - 2 for size in half.GetSize()], [1, 1, 1])
+    found = prepare(images, {"tumor": (mask,), "habitat1": (mask, cropped)}, wanted)
+    drawn = found.masks["habitat1"]["portal"]
+    assert same_geometry(drawn, grid)
+    assert sitk.Hash(drawn) == sitk.Hash(half)
+    assert volume(prepare(images, {"habitat1": (mask,)}, wanted).masks["habitat1"]["portal"]) > 1.5 * volume(half)
+
+
 def test_a_mask_on_no_grid_is_refused():
     with pytest.raises(
         InputError, match=r"mask of 'tumor' was expected on the grid of the portal image, found spacing"

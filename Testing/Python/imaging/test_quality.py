@@ -292,6 +292,13 @@ def test_a_mask_on_no_image_is_refused(ct):
     assert item.note == "The mask lies on no image's grid: resample it onto the image that was outlined."
 
 
+def test_a_habitat_may_lie_on_prepared_voxels(ct):
+    mask = sitk.Image(ct.masks["tumor"][0])
+    mask.SetSpacing((2.1, 2.0, 5.0))
+    item = the(with_mask(ct, "habitat1", mask), "mask habitat1", "grid")
+    assert (item.status, item.expected) == ("ok", "the grid of an image, as it came or prepared")
+
+
 def test_a_flipped_mask_is_judged_where_it_lies(ct):
     flipped = sitk.Flip(ct.masks["tumor"][0], (True, False, False))
     case = with_mask(ct, "tumor", flipped)
