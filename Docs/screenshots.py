@@ -1,7 +1,7 @@
 """Make the pictures of the documentation anew: ``python Docs/screenshots.py``.
 
 The case's pictures come from the project's own renderer, the windows from the stand-in for the application in
-``Testing/Host``; both show the synthetic patient.
+``Testing/Host``; both show the synthetic patient, for habitats in MR.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "Resources" / "Screenshots"
 SHOWN = ("arterial-axial", "delayed-axial", "portal-coronal", "surfaces")
-MODULES = ("HCCResponse", "HCCSurvival", "HCCHabitat")
+MODULES = ("HCCResponse", "HCCSurvival")
+AROUND = 75.0
+"""How far the picture of habitats reaches from its middle (mm)."""
 WIDTH = 480
 """Of each of the four pictures of the case, in pixels."""
 WINDOW_WIDTH = 560
-LONGEST_WAIT = 300.0
+LONGEST_WAIT = 600.0
 
 
 def main() -> None:
@@ -31,8 +33,9 @@ def main() -> None:
     from standin import application
 
     from hccoutcome.loading import load_case, read_case_folder
-    from hccoutcome.phantom import write_phantom
+    from hccoutcome.phantom import PhantomSettings, write_phantom
     from hccoutcome.scene.build import add_case
+    from hccoutcome.scene.host import clear_scene
     from hccoutcome.scene.render import case_pictures
 
     application.start()
@@ -43,6 +46,55 @@ def main() -> None:
         record = (files / "case.json").read_text(encoding="utf-8")
         for name in MODULES:
             write(window_picture(name, nodes, record), f"{name}.png")
+        clear_scene()
+        files = write_phantom(Path(folder) / "mr", 1, PhantomSettings(modality="MR"))
+        nodes = add_case(load_case(read_case_folder(files)))
+        write(window_picture("HCCHabitat", nodes, (files / "case.json").read_text(encoding="utf-8")), "HCCHabitat.png")
+        write(habitat_picture(nodes.case_id), "habitats.png")
+
+
+def habitat_picture(case_id: str) -> Image.Image:
+    """Return the map of habitats over the portal venous image and beside it the elbow, from the scene's nodes."""
+    import numpy as np
+    import slicer
+    from matplotlib.figure import Figure
+
+    from hccoutcome.scene.exchange import region_from_segment, table_from_node
+    from hccoutcome.scene.habitats import habitats_in
+    from hccoutcome.scene.nodes import nodes_of
+    from hccoutcome.scene.places import largest_section
+    from hccoutcome.scene.slices import PLANES, Frame, cut, cut_mask
+
+    found, volume = habitats_in(slicer.mrmlScene, case_id), nodes_of(slicer.mrmlScene, case_id).images["portal"]
+    segments = found.segmentation.GetSegmentation()
+    keys = list(segments.GetSegmentIDs())
+    masks = [region_from_segment(found.segmentation, key) for key in keys]
+    axial = next(plane for plane in PLANES if plane.name == "axial")
+    frame = Frame(largest_section(masks[1]), 2 * AROUND, 2 * AROUND, 0.25)
+    figure = Figure(figsize=(9.6, 4.8), dpi=100, layout="constrained")
+    image, chart = figure.subplots(1, 2)
+    display = volume.GetDisplayNode()
+    low, high = display.GetLevel() - display.GetWindow() / 2, display.GetLevel() + display.GetWindow() / 2
+    image.imshow(cut(volume, axial, frame, low), cmap="gray", vmin=low, vmax=high)
+    for key, mask in zip(keys, masks, strict=True):
+        inside, colour = cut_mask(mask, axial, frame), segments.GetSegment(key).GetColor()
+        if inside.max() > 0.5:
+            image.contourf(inside, [0.5, 2.0], colors=[colour], alpha=0.5)
+            image.contour(inside, [0.5], colors=[colour], linewidths=1.5)
+        image.plot([], [], "s", color=colour, label=segments.GetSegment(key).GetName())
+    image.set_axis_off()
+    image.set_title("Habitats, portal venous phase, synthetic data", fontsize=10)
+    image.legend(loc="lower right", fontsize=9)
+    curve = {name: np.asarray(values) for name, values in table_from_node(found.nodes["curve"]).items()}
+    chosen = curve["chosen"] == 1
+    chart.plot(curve["k"], curve["inertia"], "o-", color=(0.18, 0.42, 0.65))
+    chart.plot(curve["k"][chosen], curve["inertia"][chosen], "o", color=(0.85, 0.33, 0.1), markersize=12)
+    chart.set_xlabel("Number of habitats")
+    chart.set_ylabel("Inertia")
+    chart.set_title(f"Elbow: {found.summary['k']} habitats", fontsize=10)
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png")
+    return few_colours(Image.open(stream).convert("RGB"), 200)
 
 
 def side_by_side(pictures: dict[str, bytes]) -> Image.Image:
@@ -102,7 +154,7 @@ def fill_in(widget: Any, nodes: Any, record: str) -> None:
     ui.guessButton.click()
     ui.segmentationSelector.setCurrentNode(nodes.segmentations[0])
     widget.window.state.case.clinical = record_from_json(record)
-    if widget.window.models is not None:
+    if hasattr(ui, "modelsList"):
         for row in range(min(3, ui.modelsList.count)):
             ui.modelsList.item(row).setCheckState(qt.Qt.Checked)
 
