@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
@@ -50,3 +52,19 @@ def response(hazard: np.ndarray, seed: int = 0) -> np.ndarray:
     """Responders, the rarer the higher the hazard."""
     draw = np.random.default_rng([seed, 2])
     return draw.random(len(hazard)) < 1 / (1 + np.exp(2 * hazard))
+
+
+def write_tables(folder: Path, n: int = 80, seed: int = 0) -> tuple[Path, Path]:
+    """Write the patients as ``table.csv`` (with outcomes) and ``features.csv``."""
+    table, hazard = patients(n, seed)
+    outcome = survival(hazard, seed)
+    clinical = table[["age", "afp", "bclc", "sex", "cirrhosis"]].copy()
+    clinical["cirrhosis"] = clinical["cirrhosis"].astype(int)
+    clinical["os_months"], clinical["os_event"] = outcome["time"], outcome["event"].astype(int)
+    clinical["mrecist"] = np.where(response(hazard, seed), "PR", "SD")
+    folder.mkdir(parents=True, exist_ok=True)
+    clinical.to_csv(folder / "table.csv", index_label="case_id")
+    table[[name for name in table if name.startswith("arterial")]].to_csv(
+        folder / "features.csv", index_label="case_id"
+    )
+    return folder / "table.csv", folder / "features.csv"

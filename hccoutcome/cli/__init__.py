@@ -26,12 +26,27 @@ from hccoutcome.cli import (
     segment,
     stability,
     table,
+    train,
 )
 from hccoutcome.cli.common import DONE, FAILED, INTERRUPTED, WRONG_INPUT, Parser, complain, say
 from hccoutcome.errors import Cancelled, HCCError, InputError
 from hccoutcome.version import __version__
 
-COMMANDS = (analyse, features, cohort, habitat, maps, package, dicom, phantom, stability, table, explain, segment)
+COMMANDS = (
+    analyse,
+    features,
+    cohort,
+    habitat,
+    maps,
+    package,
+    dicom,
+    phantom,
+    stability,
+    table,
+    train,
+    explain,
+    segment,
+)
 """Modules with a function ``add`` that adds commands; what a command needs is imported when it runs."""
 
 

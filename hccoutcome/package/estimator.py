@@ -68,7 +68,7 @@ class SurvivalEstimator(LearnedEstimator):
     """Base of the systems that give a risk, higher for a shorter survival.
 
     Attributes of a fitted one, besides:
-        median_: median risk of the training part, the border between the risk groups.
+        cut_: risk from which a patient belongs to the high risk group, see ``half_below``.
     """
 
     def predict(self, X: pd.DataFrame) -> np.ndarray:  # noqa: N803
@@ -80,10 +80,21 @@ class SurvivalEstimator(LearnedEstimator):
         return concordance(y, self.predict(X))
 
     def _learned(self, model: LearnedModel, table: pd.DataFrame) -> Self:
-        """Keep a learned model and the median of its risks over the training part."""
+        """Keep a learned model and the border between its risk groups."""
         self.model_ = model
-        self.median_ = float(np.median(model.predict_table(table)))
+        self.cut_ = half_below(model.predict_table(table))
         return self
+
+
+def half_below(risks: np.ndarray) -> float:
+    """Return the smallest risk that at least half of the patients lie below: the median where all risks differ.
+
+    Where many share the median risk they belong to the low risk group; where nobody has half below, it is just above
+    the largest risk.
+    """
+    values, first = np.unique(np.sort(risks), return_index=True)
+    above = values[2 * first >= len(risks)]
+    return float(above[0]) if len(above) else float(np.nextafter(values[-1], np.inf))
 
 
 def concordance(y: np.ndarray, risk: np.ndarray) -> float:

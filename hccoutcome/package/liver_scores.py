@@ -68,13 +68,13 @@ def _package(score: ScoreDefinition) -> Package:
         endpoint=score.endpoint,
         scale=score.scale,
         citation=score.citation,
-        requirements=Requirements(variables=tuple(map(_need, score.needs))),
+        requirements=Requirements(variables=tuple(map(variable_need, score.needs))),
         settings={"score": score.name},
         card=_card(score).markdown(),
     )
 
 
-def _need(name: str) -> VariableNeed:
+def variable_need(name: str) -> VariableNeed:
     """Return the need for a variable of the schema; whether the score can do without it, its own rule decides."""
     variable = VARIABLES[name]
     kinds: dict[str, VariableKind] = {"integer": "number", "binary": "binary", "category": "category"}

@@ -66,14 +66,17 @@ class ScoreCurve:
         1984); the limits are those of the hazard's logarithm, so that they stay between 0 and 1.
         """
         hazard, variation, leverage = (np.array(values) for values in (self.hazard, self.variation, self.leverage))
-        # Far outside the cohort the hazard leaves the range of numbers; survival is 0 or 1 there.
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            ratio = np.exp(self.coefficient * score)
-            cumulative = ratio * hazard
-            error = np.sqrt(variation + (leverage - score * hazard) ** 2 * self.variance)
-            spread = np.exp(norm.ppf(0.975) * np.where(hazard > 0, error / np.where(hazard > 0, hazard, 1.0), 0.0))
-            limits = [np.where(hazard > 0, np.exp(-cumulative * factor), 1.0) for factor in (spread, 1 / spread)]
-        return np.exp(-cumulative), limits[0], limits[1]
+        begun = hazard > 0
+        safe = np.where(begun, hazard, 1.0)
+        error = np.sqrt(variation + (leverage - score * hazard) ** 2 * self.variance) / safe
+        log_hazard = self.coefficient * score + np.log(safe)
+        spread = norm.ppf(0.975) * error
+
+        def surviving(logarithm: np.ndarray) -> np.ndarray:
+            # Far outside the cohort the hazard itself would leave the range of numbers.
+            return np.where(begun, np.exp(-np.exp(np.clip(logarithm, -700.0, 700.0))), 1.0)
+
+        return surviving(log_hazard), surviving(log_hazard + spread), surviving(log_hazard - spread)
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ class Prognosis:
     Attributes:
         endpoint: name of the endpoint: ``"os"``.
         months: the grid, whole months from 0.
-        cut: score from which a case belongs to the high risk group: the training cohort's median.
+        cut: score from which a case belongs to the high risk group: at least half of the training cohort lies below.
         low, high: curves of the risk groups.
         curve: survival by score.
         source: how curves and groups came about, in words.

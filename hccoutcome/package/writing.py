@@ -49,7 +49,7 @@ def write_package(package: Package, target: Path) -> Path:
         InputError: ``target`` exists and is not a package, or the package does not pass its own verification.
     """
     target = Path(target)
-    _check_target(target)
+    check_target(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".package-", dir=target.parent) as scratch:
         draft = Path(scratch) / target.name
@@ -60,7 +60,12 @@ def write_package(package: Package, target: Path) -> Path:
     return target
 
 
-def _check_target(target: Path) -> None:
+def check_target(target: Path) -> None:
+    """Refuse a place where something else than a package or an empty folder lies.
+
+    Raises:
+        InputError: there is.
+    """
     if not target.exists():
         return
     if target.is_dir() and not any(target.iterdir()):

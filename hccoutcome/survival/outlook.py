@@ -15,6 +15,15 @@ LEAST_IN_A_GROUP = 5
 """They also end where fewer of a risk group are left."""
 
 
+def high_risk(percentiles: np.ndarray) -> np.ndarray:
+    """Return who is at high risk in most repeats of a cross-validation: at least half of the training part lies below.
+
+    Args:
+        percentiles: part of the fold's training risks below that of a held-out patient, shape (repeats, patients).
+    """
+    return np.asarray((percentiles >= 0.5).mean(axis=0) >= 0.5)
+
+
 def score_curve(outcome: np.ndarray, risk: np.ndarray, times: np.ndarray) -> ScoreCurve:
     """Return Cox's model of survival by a risk, ties by Breslow's method.
 

@@ -64,10 +64,10 @@ def test_the_weights_of_the_fusion_sum_to_one_and_favour_the_better():
     assert weights["clinical"] / weights["imaging"] == pytest.approx(np.exp(0.1))
 
 
-def test_the_median_risk_halves_the_training_part(cohort):
+def test_the_border_of_the_risk_groups_halves_the_training_part(cohort):
     table, outcome = cohort
     model = PrimeS("early", **QUICK).fit(table, outcome)
-    assert (model.predict(table) >= model.median_).sum() == len(table) / 2
+    assert (model.predict(table) >= model.cut_).sum() == len(table) / 2
 
 
 def test_contributions_of_a_fused_risk_sum_to_it(cohort):
