@@ -24,6 +24,7 @@ from hccoutcome.errors import InputError
 from hccoutcome.evaluation.classification import Rule, choose_threshold
 from hccoutcome.evaluation.estimate import Bools, Floats, Integers
 from hccoutcome.evaluation.outcomes import check_binary, check_groups, check_survival, is_survival
+from hccoutcome.progress import Progress, silent
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,7 @@ def out_of_fold(
     threshold_rule: Rule = "youden",
     threshold_target: float | None = None,
     threshold_folds: int = 0,
+    progress: Progress = silent,
 ) -> OutOfFold:
     """Return predictions for every patient from models that never saw them.
 
@@ -172,6 +174,7 @@ def out_of_fold(
         threshold_rule, threshold_target: how a response's threshold is chosen, see ``choose_threshold``.
         threshold_folds: 0 chooses thresholds on the predictions for the training part itself; otherwise on those of a
             cross-validation inside the training part with so many folds, which costs as many fits and flatters less.
+        progress: told how many models are done.
 
     Raises:
         InputError: too few patients for the folds, rows that do not match, a prediction that is not finite.
@@ -189,12 +192,16 @@ def out_of_fold(
         )
     ]
     rule = _ThresholdRule(threshold_rule, threshold_target, threshold_folds)
-    done = Parallel(n_jobs=n_jobs)(
+    parts = Parallel(n_jobs=n_jobs, return_as="generator")(
         delayed(_one_fold)(
             estimator, X, outcome, train, held, tuple(times), derive_seed(seed, repeat, number), rule, groups
         )
         for repeat, number, train, held in jobs
     )
+    done = []
+    for part in parts:
+        done.append(part)
+        progress(len(done) / len(jobs), f"cross-validating, {len(done)} of {len(jobs)} models")
     shape = (repeats, len(X))
     predictions, percentiles, fold = np.empty(shape), np.empty(shape), np.empty(shape, np.int64)
     thresholds = np.empty((repeats, folds))
