@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from hccoutcome.cohort.explaining import CaseRequest, CohortRequest, Explained
 
 _OF_A_CASE = ("case", "image", "mask", "clinical", "case_id", "reference")
-_OF_A_COHORT = ("features", "ignore", "time_unit", "columns", "endpoint", "criterion", "reader", "patient")
+_OF_A_COHORT = (
+    "features", "ignore", "time_unit", "endpoint", "reader", "stability", "candidate", "patient"
+)  # fmt: skip
+_IMAGES, _COLUMNS = ("CT", "MR"), ("clinical", "imaging", "early", "late")
 _MOST_INPUTS = 10
 """Inputs listed in the terminal; all stand in the tables."""
 
@@ -29,7 +32,9 @@ def add(commands: Any) -> None:
     add_images(parser)
     parser.add_argument("--clinical", type=Path, metavar="FILE", help="clinical record as JSON")
     parser.add_argument("--case-id", metavar="NAME", help="name of the case")
-    parser.add_argument("--modality", choices=("CT", "MR"), help="modality of a case's images that do not say")
+    parser.add_argument(
+        "--modality", metavar="NAME", help="CT or MR of a case; clinical, imaging, early or late fusion of a system"
+    )
     parser.add_argument(
         "--reference", action="append", default=[], metavar="PACKAGE=FILE", help="reference table of your own cohort"
     )
@@ -46,12 +51,10 @@ def _add_cohort(parser: argparse.ArgumentParser) -> None:
         "--ignore", action="append", default=[], metavar="COLUMN", help="leave out; * stands for any text"
     )
     parser.add_argument("--time-unit", choices=("days", "weeks", "months", "years"), help="unit of times without one")
-    parser.add_argument(
-        "--columns", choices=("clinical", "imaging", "early", "late"), help="modality or fusion that the system reads"
-    )
-    parser.add_argument("--endpoint", metavar="NAME", help="survival endpoint; default os")
-    parser.add_argument("--criterion", metavar="NAME", help="response criterion, where there are several")
-    parser.add_argument("--reader", metavar="NAME", help="reader of the response, where there are several")
+    parser.add_argument("--endpoint", metavar="NAME", help="os, pfs, ttp, or a response: mrecist, recist, responder...")
+    parser.add_argument("--reader", default="", metavar="NAME", help="whose reading of the response")
+    parser.add_argument("--stability", type=Path, metavar="FILE.json", help="stability table: unstable features go")
+    parser.add_argument("--candidate", action="append", default=[], metavar="NAME", help="classifier of PRIME-R to try")
     parser.add_argument("--folds", type=positive, default=5, help="held-out parts; default 5")
     parser.add_argument("--permutations", type=positive, default=10, help="for each patient; default 10")
     parser.add_argument("--background", type=positive, default=100, help="most training rows; default 100")
@@ -80,11 +83,19 @@ def _case(options: argparse.Namespace) -> CaseRequest:
     from hccoutcome.cohort.explaining import CaseRequest
     from hccoutcome.loading import case_files
 
+    modality = _one_of(options.modality, _IMAGES, "a case")
     files = case_files(
-        options.case, options.image, options.mask, options.clinical, case_id=options.case_id, modality=options.modality
+        options.case, options.image, options.mask, options.clinical, case_id=options.case_id, modality=modality
     )
     reference = _reference(options.name, reference_files(options.reference))
     return CaseRequest(files, options.name, options.out.resolve(), reference, options.engine, options.seed)
+
+
+def _one_of(modality: str | None, known: Sequence[str], whose: str) -> str | None:
+    """Return the modality if it is one of those that can be meant."""
+    if modality is not None and modality not in known:
+        raise InputError(f"The modality of {whose} is one of {', '.join(known)}, found '{modality}': correct it.")
+    return modality
 
 
 def _reference(package: str, given: Mapping[str, Path]) -> Path | None:
@@ -107,10 +118,11 @@ def _cohort(options: argparse.Namespace) -> CohortRequest:
         features=None if options.features is None else options.features.resolve(),
         ignore=tuple(options.ignore),
         time_unit=options.time_unit,
-        modality=options.columns,
+        modality=_one_of(options.modality, _COLUMNS, "a system"),
         endpoint=options.endpoint,
-        criterion=options.criterion,
         reader=options.reader,
+        stability=None if options.stability is None else options.stability.resolve(),
+        candidates=tuple(options.candidate),
         folds=options.folds,
         permutations=options.permutations,
         background=options.background,

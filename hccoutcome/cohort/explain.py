@@ -22,8 +22,10 @@ from hccoutcome.cohort.explaining import (
     CohortRequest,
     Explained,
 )
+from hccoutcome.cohort.packaging import learning_data
 from hccoutcome.cohort.training import read_training_table
 from hccoutcome.errors import EnvironmentNeeded, InputError, nearest
+from hccoutcome.evaluation.crossvalidation import derive_seed
 from hccoutcome.explanation.beeswarm import beeswarm_figure
 from hccoutcome.explanation.child import answer
 from hccoutcome.explanation.explanation import Explanation
@@ -35,13 +37,15 @@ from hccoutcome.explanation.words import METHODS
 from hccoutcome.files import write_csv, write_json
 from hccoutcome.loading import load_case
 from hccoutcome.package.format import Package
-from hccoutcome.package.learned import Task
 from hccoutcome.package.prediction import Prediction
 from hccoutcome.package.reading import read_package
 from hccoutcome.progress import Progress, part, silent
-from hccoutcome.trainable import Trainable, make_estimator, trainable
+from hccoutcome.stability.table import read_table
+from hccoutcome.trainable import make_estimator, trainable
 from hccoutcome.version import __version__
 
+_USUAL = {"response": "mrecist", "survival": "os"}
+"""Endpoint where none is asked for, by what the system learns."""
 VALUE_COLUMNS = ("case_id", "input", "value", "shap", "base", "output", "scale")
 WATERFALL_COLUMNS = ("input", "value", "adds", "reached")
 
@@ -108,21 +112,23 @@ def explain_cohort(request: CohortRequest, progress: Progress = silent) -> Expla
     """
     system = trainable(request.system)
     cohort = read_training_table(request.table, request.features, ignore=request.ignore, time_unit=request.time_unit)
-    task = _task(request, system)
-    inputs, outcomes = (
-        cohort.survival_data(request.endpoint or "os")
-        if task == "survival"
-        else cohort.response_data(request.criterion, request.reader)
+    data = learning_data(cohort, request.endpoint or _USUAL[system.tasks[0]], request.reader)
+    _check_patients(request.patients, data.X.index)
+    estimator = make_estimator(
+        request.system,
+        task=data.task,
+        modality=request.modality,
+        seed=request.seed,
+        stability=None if request.stability is None else read_table(request.stability),
+        candidates=request.candidates,
     )
-    _check_patients(request.patients, inputs.index)
-    estimator = make_estimator(request.system, task=task, modality=request.modality, seed=request.seed)
     settings = ShapSettings(request.background, request.permutations, seed=request.seed)
     found = explain_out_of_fold(
         estimator,
-        inputs,
-        outcomes,
+        data.X,
+        data.y,
         folds=request.folds,
-        seed=request.seed,
+        seed=derive_seed(request.seed, 0),  # the folds and models of the first repeat of 'hcc train'
         settings=settings,
         progress=part(progress, 0.05, 0.95),
     )
@@ -133,8 +139,8 @@ def explain_cohort(request: CohortRequest, progress: Progress = silent) -> Expla
         "system": request.system,
         "title": title,
         "modality": modality,
-        "task": task,
-        **({"endpoint": request.endpoint or "os"} if task == "survival" else {}),
+        "task": data.task,
+        "endpoint": data.endpoint,
         **found.summary(),
         "sources": dict(cohort.sources),
         "software": _software(),
@@ -142,17 +148,6 @@ def explain_cohort(request: CohortRequest, progress: Progress = silent) -> Expla
     files = write_cohort(found, title, summary, request)
     doubts = [f"{item.subject}: {item.note}" for item in cohort.findings if item.status == "warning"]
     return Explained(files, summary, tuple(doubts))
-
-
-def _task(request: CohortRequest, system: Trainable) -> Task:
-    """Return what the system is to predict: survival where an endpoint is asked for or it learns nothing else."""
-    if request.endpoint is not None and "survival" not in system.tasks:
-        raise InputError(f"{system.title} learns responses, found the endpoint '{request.endpoint}': leave it out.")
-    if (request.criterion or request.reader) and "response" not in system.tasks:
-        raise InputError(f"{system.title} learns survival, found a response criterion or reader: leave it out.")
-    if request.endpoint is not None:
-        return "survival"
-    return "response" if request.criterion or request.reader else system.tasks[0]
 
 
 def _check_patients(patients: Sequence[str], known: Iterable[Any]) -> None:

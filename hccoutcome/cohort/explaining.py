@@ -16,6 +16,7 @@ from hccoutcome.progress import Progress, silent
 MODULE = "hccoutcome.cohort.explain"
 EXPLANATION_FILE, VALUES_FILE, IMPORTANCE_FILE = "explanation.json", "explanation.csv", "importance.csv"
 WATERFALL, BEESWARM = "waterfall", "beeswarm"
+_PATHS, _LISTS = ("table", "out", "features", "stability"), ("ignore", "candidates", "patients")
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,10 @@ class CohortRequest:
         ignore: columns to leave out; ``*`` stands for any text.
         time_unit: unit of the times whose column states none.
         modality: which columns the system reads, None for its first.
-        endpoint: survival endpoint; a response where None and the system learns responses.
-        criterion, reader: which response, where the table has several.
+        endpoint: ``"os"``, ``"pfs"``, ``"ttp"``, or a response criterion; None for the system's usual one.
+        reader: who read the response, empty where the table has one reading.
+        stability: stability table, None where features are not gated.
+        candidates: classifiers that compete in PRIME-R; all where empty.
         folds: held-out parts.
         permutations: of each patient, where the model is not additive.
         background: most training rows that stand in for inputs left out.
@@ -92,8 +95,9 @@ class CohortRequest:
     time_unit: str | None = None
     modality: str | None = None
     endpoint: str | None = None
-    criterion: str | None = None
-    reader: str | None = None
+    reader: str = ""
+    stability: Path | None = None
+    candidates: tuple[str, ...] = ()
     folds: int = 5
     permutations: int = 10
     background: int = 100
@@ -103,16 +107,16 @@ class CohortRequest:
     def to_json(self) -> dict[str, Any]:
         """Return the request as plain JSON data."""
         data = asdict(self)
-        paths = {name: None if data[name] is None else str(data[name]) for name in ("table", "out", "features")}
-        lists = {name: list(data[name]) for name in ("ignore", "patients")}
+        paths = {name: None if data[name] is None else str(data[name]) for name in _PATHS}
+        lists = {name: list(data[name]) for name in _LISTS}
         return {"kind": "cohort", **data, **paths, **lists}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> CohortRequest:
         """Return the request that ``to_json`` wrote."""
         fields = {name: value for name, value in data.items() if name != "kind"}
-        paths = {name: None if data[name] is None else Path(data[name]) for name in ("table", "out", "features")}
-        lists = {name: tuple(data[name]) for name in ("ignore", "patients")}
+        paths = {name: None if data[name] is None else Path(data[name]) for name in _PATHS}
+        lists = {name: tuple(data[name]) for name in _LISTS}
         return cls(**{**fields, **paths, **lists})
 
 

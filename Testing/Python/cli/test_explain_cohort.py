@@ -12,7 +12,7 @@ from hccoutcome.cohort.explain import explain_cohort
 from hccoutcome.cohort.explaining import CohortRequest
 from hccoutcome.cohort.training import read_training_table
 from hccoutcome.errors import InputError
-from hccoutcome.evaluation.crossvalidation import out_of_fold
+from hccoutcome.evaluation.crossvalidation import derive_seed, out_of_fold
 from hccoutcome.trainable import make_estimator
 
 PATIENTS = 60
@@ -41,7 +41,7 @@ def request(table: Path, out: Path, system: str = "cox-ridge", **changes) -> Coh
 
 
 def test_a_cohort_is_explained_out_of_fold_in_a_process_of_its_own(capsys, table: Path, tmp_path: Path) -> None:
-    words = ["explain", "cox-ridge", str(table), "--columns", "clinical", "--patient", "P05", "--seed", "3"]
+    words = ["explain", "cox-ridge", str(table), "--modality", "clinical", "--patient", "P05", "--seed", "3"]
     assert main([*words, "--out", str(tmp_path / "one")]) == 0
     told = capsys.readouterr()
     assert told.err == ""
@@ -64,7 +64,7 @@ def test_the_values_sum_to_the_predictions_of_the_cross_validation(table: Path, 
         sums[row["case_id"]] += float(row["shap"])
     inputs, outcomes = read_training_table(table).survival_data()
     estimator = make_estimator("cox-ridge", modality="clinical", seed=2)
-    expected = out_of_fold(estimator, inputs, outcomes, folds=4, seed=2).predictions[0]
+    expected = out_of_fold(estimator, inputs, outcomes, folds=4, seed=derive_seed(2, 0)).predictions[0]
     np.testing.assert_allclose([sums[case] for case in inputs.index], expected, atol=1e-9)
     ranked = list(csv.DictReader((tmp_path / "importance.csv").read_text(encoding="utf-8").splitlines()))
     assert ranked[0]["input"] == "afp"
@@ -85,8 +85,9 @@ def test_a_response_is_explained_where_the_system_learns_one(table: Path, tmp_pa
         ({"system": "cox-rigde"}, "did you mean 'cox-ridge'"),
         ({"patients": ("P99",)}, "'P99' is not a patient with a known outcome"),
         ({"endpoint": "pfs"}, "The table should hold the endpoint 'pfs'"),
-        ({"criterion": "mrecist"}, "learns survival, found a response criterion"),
-        ({"system": "logistic-ridge", "endpoint": "os"}, "learns responses, found the endpoint 'os'"),
+        ({"endpoint": "mrecist"}, "learns survival, asked for response"),
+        ({"system": "logistic-ridge", "endpoint": "os"}, "learns response, asked for survival"),
+        ({"endpoint": "mrecst"}, "'mrecst' is not an endpoint; did you mean 'mrecist'"),
         ({"modality": "imaging"}, "reads imaging columns and the table has none"),
         ({"folds": 50}, "50 folds need at least 50 patients"),
     ],
@@ -102,7 +103,7 @@ def test_what_cannot_be_explained_is_said(table: Path, tmp_path: Path, changes: 
     [
         (("--case", "folder"), "--case has no meaning for a cohort: leave it out, or call without TABLE.csv."),
         (("--folds", "0"), "expected a whole number from 1, found '0'"),
-        (("--columns", "both"), "invalid choice: 'both'"),
+        (("--modality", "CT"), "The modality of a system is one of clinical, imaging, early, late, found 'CT'"),
     ],
 )
 def test_options_that_do_not_belong_are_told(capsys, table: Path, tmp_path: Path, words, message: str) -> None:
