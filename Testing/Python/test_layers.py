@@ -22,7 +22,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("loading", "phantom"),
     ("imaging", "clinical"),
     ("case",),
-    ("errors", "files", "naming", "progress", "resources", "status", "strict_json", "version"),
+    ("errors", "files", "naming", "processes", "progress", "resources", "status", "strict_json", "version"),
 )
 LEVEL = {name: len(LAYERS) - depth for depth, names in enumerate(LAYERS) for name in names}
 OWNERS = {"slicer": {"scene"}, "vtk": {"scene"}, "vtkmodules": {"scene"}, "qt": {"gui"}, "ctk": {"gui"}}

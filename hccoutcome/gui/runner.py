@@ -12,13 +12,12 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from hccoutcome.gui.signals import Signal
+from hccoutcome.processes import KILL_SECONDS, kill_tree
 
 EVENTS_FILE, LOG_FILE = "events.jsonl", "log.txt"
 POLL_SECONDS = 0.1
-KILL_SECONDS = 2.0
 WRONG_INPUT = 2
 """Exit status of a worker that refused its input."""
 
@@ -64,35 +63,6 @@ def parse_event(line: str) -> Event | None:
     if kind == "error":
         return Failed(str(data["message"]), wrong_input=data.get("status") == WRONG_INPUT)
     return None
-
-
-def kill_tree(pid: int) -> None:
-    """End a process and everything that it started, and wait until they are gone."""
-    import psutil
-
-    try:
-        parent = psutil.Process(pid)
-        family = [*parent.children(recursive=True), parent]
-    except psutil.NoSuchProcess:
-        return
-    for process in family:
-        try:
-            process.kill()
-        except psutil.NoSuchProcess:
-            continue
-    deadline = time.monotonic() + KILL_SECONDS
-    while any(map(_alive, family)) and time.monotonic() < deadline:
-        time.sleep(POLL_SECONDS / 10)
-
-
-def _alive(process: Any) -> bool:
-    """Whether a process still runs; one that has ended but whose parent has not asked for its status does not."""
-    import psutil
-
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 class JobRunner:
