@@ -1,7 +1,7 @@
 """A lesion from clicks or a rough stroke inside it.
 
-A click does not say how large the lesion is. So a closed surface is sought at each of several sizes, the one that parts
-most distinct tissues most plainly gives a box, and the lesion is sought in that box.
+A click does not say how large the lesion is. So a closed surface is sought at each of several sizes. Those that part
+two tissues most plainly give boxes, a lesion is sought in each, and the weighted majority decides on every voxel.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ class ClickSettings:
         shell: width of the layers inside and outside the surface that are compared.
         favour: power of the radius by which larger lesions are favoured: a difference over a larger surface is less
             likely to be noise.
+        trust: how much more a size counts whose surface parts tissues more plainly.
+        least: weight, relative to the best, from which a size is followed up.
         grow: what the box gets around the lesion: mm, and a part of its radius.
         spacing: of the lattice.
         smooth: standard deviation of the smoothing before.
@@ -41,6 +43,8 @@ class ClickSettings:
     shell: float = 4.0
     favour: float = 0.75
     grow: tuple[float, float] = (2.0, 0.25)
+    trust: float = 4.0
+    least: float = 0.3
     spacing: float = 2.0
     smooth: float = 1.2
     box: BoxSettings = field(default_factory=BoxSettings)
@@ -59,6 +63,15 @@ def lesion_at(
         settings: how the lesion is found.
     """
     s = settings or ClickSettings()
+    boxes = _boxes(images, points, ct, s)
+    found = [(weight, *lesion_in_box(images, box, ct=ct, settings=s.box)) for box, weight in boxes]
+    lattice = _common_lattice([lattice for _, lattice, _ in found])
+    votes = [np.sign(lattice.sample(own.as_image(level.astype(np.float32)), outside=-1.0)) for _, own, level in found]
+    return lattice, np.average(votes, axis=0, weights=[weight for weight, _, _ in found])
+
+
+def _boxes(images: Sequence[sitk.Image], points: np.ndarray, ct: bool, s: ClickSettings) -> list[tuple[Box, float]]:
+    """Return boxes around what surfaces of several sizes enclose, each with its weight."""
     axes = image_axes(images[0])
     along = points @ axes
     low, high = along.min(axis=0), along.max(axis=0)
@@ -66,15 +79,27 @@ def lesion_at(
     sizes = [size for size in s.sizes if size >= 0.8 * extent.max()] or [1.3 * float(extent.max())]
     lattice = Lattice.around(middle, axes, extent + max(sizes) + 10, s.spacing)
     phases = [lattice.sample(image if ct else like_ct(image, lattice), s.smooth) for image in images]
-    best, found = -1.0, np.zeros(lattice.shape, bool)
+    found = []
     for size in sizes:
         half = np.maximum(size, extent[::-1] * 1.2)
         rays = Rays(phases, s.spacing, lattice.centre, half, boxed=False, air=ct, settings=s.rays)
         level = rays.surface(s.border)
-        score = _distinctness(rays, level * half.mean(), s)
-        if score > best:
-            best, found = score, level >= 0
-    return lesion_in_box(images, _box_around(lattice, found, along, s), ct=ct, settings=s.box)
+        found.append((_box_around(lattice, level >= 0, along, s), _distinctness(rays, level * half.mean(), s)))
+    best = max(max(score for _, score in found), 1e-9)
+    weighed = [(box, (score / best) ** s.trust) for box, score in found]
+    kept = [(box, weight) for box, weight in weighed if weight >= s.least]
+    return kept or weighed[:1]
+
+
+def _common_lattice(lattices: Sequence[Lattice]) -> Lattice:
+    """Return a lattice that covers several of the same axes, as fine as the finest."""
+    axes = lattices[0].axes
+    corners = [axes.T @ one.origin for one in lattices]
+    ends = [
+        corner + (np.array(one.shape[::-1]) - 1) * one.spacing for corner, one in zip(corners, lattices, strict=True)
+    ]
+    low, high = np.min(corners, axis=0), np.max(ends, axis=0)
+    return Lattice.around(axes @ ((low + high) / 2), axes, (high - low) / 2, min(one.spacing for one in lattices))
 
 
 def _distinctness(rays: Rays, level: np.ndarray, s: ClickSettings) -> float:

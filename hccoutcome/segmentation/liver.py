@@ -16,6 +16,7 @@ import maxflow
 import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
+from scipy.spatial import Delaunay
 
 from hccoutcome.errors import InputError
 from hccoutcome.progress import Progress, part, silent
@@ -43,6 +44,7 @@ class LiverSettings:
         bite: radius of the ball that may not enter a gap in the liver's outline.
         dome: the same for gaps between liver and lung.
         ceiling: how far above the lungs' continued bases the liver may reach.
+        lungs: part of the uppermost slice that lung takes where the image shows the dome.
     """
 
     spacing: float = 2.5
@@ -58,6 +60,7 @@ class LiverSettings:
     bite: float = 25.0
     dome: float = 18.0
     ceiling: float = 6.0
+    lungs: float = 0.3
 
 
 @dataclass(frozen=True)
@@ -166,20 +169,23 @@ def _above_diaphragm(body: np.ndarray, lung: np.ndarray, settings: LiverSettings
     The base of a column without lung is that of the columns around it: a membrane held by the lungs.
     """
     columns = np.asarray(lung.any(axis=0))
-    if not columns.any():
+    # Where the image ends below the dome it shows the lungs' recesses only, which lie deeper than the liver's top.
+    if lung[-1].sum() < settings.lungs * body[-1].sum():
         return np.zeros_like(body)
     base = np.where(columns, lung.argmax(axis=0), np.nan).astype(float)
-    base = _membrane(base, _hull_between(columns))
+    base = _membrane(base, _between(columns))
     heights = np.arange(len(body))[:, None, None]
     with np.errstate(invalid="ignore"):
         return heights > base[None] + settings.ceiling / settings.spacing
 
 
-def _hull_between(columns: np.ndarray) -> np.ndarray:
-    """Return the columns that lie between lung on both sides, or are lung."""
-    left = np.maximum.accumulate(columns, axis=1)
-    right = np.maximum.accumulate(columns[:, ::-1], axis=1)[:, ::-1]
-    return left & right
+def _between(columns: np.ndarray) -> np.ndarray:
+    """Return the columns inside the convex hull of those with lung."""
+    places = np.argwhere(columns)
+    if min(np.ptp(places, axis=0)) < 2:
+        return columns
+    grid = np.stack(np.indices(columns.shape), axis=-1)
+    return Delaunay(places).find_simplex(grid) >= 0
 
 
 def _membrane(height: np.ndarray, where: np.ndarray, rounds: int = 300) -> np.ndarray:
