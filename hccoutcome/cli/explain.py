@@ -91,7 +91,7 @@ def _case(options: argparse.Namespace) -> CaseRequest:
     return CaseRequest(files, options.name, options.out.resolve(), reference, options.engine, options.seed)
 
 
-def _one_of(modality: str | None, known: Sequence[str], whose: str) -> str | None:
+def _one_of(modality: str | None, known: Sequence[str], whose: str) -> Any:
     """Return the modality if it is one of those that can be meant."""
     if modality is not None and modality not in known:
         raise InputError(f"The modality of {whose} is one of {', '.join(known)}, found '{modality}': correct it.")

@@ -73,17 +73,17 @@ def package_background(
             made[column.name] = [_nearest_code(column, column.fill)] * rows
             still.append(column.name)
     index = [f"made up {row}" for row in range(rows)]
-    return Background(pd.DataFrame(made, index=index), _in_words(rows, still, len(columns)))
+    return Background(pd.DataFrame(made, index=index), _in_words(still, len(columns)))
 
 
 def _is_standardised(column: Column) -> bool:
     return (column.centre, column.scale) != (0.0, 1.0)
 
 
-def _in_words(rows: int, still: Sequence[str], columns: int) -> str:
+def _in_words(still: Sequence[str], columns: int) -> str:
     if len(still) == columns:
         return "every input at its training median"
-    words = f"{rows} rows made up from the training distribution of each input, the inputs independent of each other"
+    words = "rows made up from the training distribution of each input, the inputs independent of each other"
     return f"{words}; at the training median: {', '.join(still)}" if still else words
 
 

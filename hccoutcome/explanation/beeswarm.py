@@ -17,10 +17,10 @@ from hccoutcome.explanation.figures import (
     MOST_INPUTS,
     SOFT,
     drawn_alike,
+    foot,
     head,
     plain,
     rows_figure,
-    wrapped,
 )
 from hccoutcome.explanation.names import short_names
 from hccoutcome.explanation.waterfall import OTHERS
@@ -58,10 +58,9 @@ def beeswarm_figure(found: Explanation, title: str, most: int = MOST_INPUTS) -> 
         axes.set_ylim(len(labels) - 0.4, -0.6)
         held = "out of fold, " if found.provenance.get("out_of_fold") else ""
         head(figure, title, f"{len(found.cases)} cases, {held}SHAP values, {method_title(found.method)}")
-        how = f"{METHODS[found.method]}; background: {found.background}"
-        axes.set_xlabel(
-            f"SHAP value: what the input adds to the {scale_title(found.scale)}\n{wrapped(how, 78)}", color=SOFT
-        )
+        axes.set_xlabel(f"SHAP value: what the input adds to the {scale_title(found.scale)}", color=SOFT)
+        how = METHODS[found.method]
+        foot(figure, f"{how[0].upper()}{how[1:]}; background: {found.background}. Grey: missing, text, or a sum.")
         plain(axes)
         _value_legend(figure)
     return figure
@@ -109,12 +108,11 @@ def spread(values: np.ndarray, bins: int = 120, step: float = 0.055, most: float
 def _value_legend(figure: Figure) -> None:
     """Draw what the colours mean below the names of the inputs."""
     height = figure.get_figheight()
-    strip = figure.add_axes((0.06, 0.42 / height, 0.16, 0.11 / height))
+    strip = figure.add_axes((0.06, 0.68 / height, 0.14, 0.11 / height))
     strip.imshow(np.linspace(0, 1, 256)[None], aspect="auto", cmap=VALUES)
     strip.set_axis_off()
-    for place, words, side in ((0.055, "low", "right"), (0.225, "high value of the input", "left")):
-        figure.text(place, 0.475 / height, words, ha=side, va="center", fontsize=8, color=SOFT)
-    figure.text(0.06, 0.22 / height, "grey: missing, text, or a sum", ha="left", va="center", fontsize=8, color=SOFT)
+    for place, words, side in ((0.055, "low", "right"), (0.205, "high value of the input", "left")):
+        figure.text(place, 0.735 / height, words, ha=side, va="center", fontsize=8, color=SOFT)
 
 
 def _rgba(colour: str) -> tuple[float, float, float, float]:

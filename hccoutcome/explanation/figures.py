@@ -30,6 +30,7 @@ MOST_INPUTS = 15
 ROW_INCHES = 0.42
 DPI = 150
 ROUNDING = 1e-12
+FOOT_CHARACTERS = 125
 WIDTH = 9.0
 NAMES_SHARE = 0.40
 """Part of the width that the names of the inputs take."""
@@ -71,11 +72,9 @@ def waterfall_figure(found: Waterfall, most: int = MOST_INPUTS) -> Figure:
         axes.set_yticks(range(len(steps)), labels)
         told = f" = {found.output_in_words}" if found.output_in_words else ""
         head(figure, found.title, f"{scale_title(found.scale)} {printed(found.output)}{told}")
-        base = f"base {printed(found.base)}: {found.base_in_words}"
-        axes.set_xlabel(
-            f"{scale_title(found.scale)}; blue raises, orange lowers; the dashed line is the\n{wrapped(base, 78)}",
-            color=SOFT,
-        )
+        axes.set_xlabel(scale_title(found.scale), color=SOFT)
+        base = f"the dashed line is the base, {printed(found.base)}: {found.base_in_words}"
+        foot(figure, f"Blue raises, orange lowers; {base}.")
         plain(axes)
     return figure
 
@@ -130,10 +129,10 @@ def drawn_alike() -> Iterator[None]:
 
 def rows_figure(rows: float) -> tuple[Figure, Axes]:
     """Return a figure with room for as many rows, the names of the inputs on the left."""
-    height = 1.7 + ROW_INCHES * rows
+    height = 1.85 + ROW_INCHES * rows
     figure = Figure(figsize=(WIDTH, height))
     FigureCanvasAgg(figure)
-    bottom, top = 1.05 / height, 1 - 0.6 / height
+    bottom, top = 1.2 / height, 1 - 0.6 / height
     return figure, figure.add_axes((NAMES_SHARE, bottom, 0.97 - NAMES_SHARE, top - bottom))
 
 
@@ -153,6 +152,7 @@ def plain(axes: Axes) -> None:
     axes.tick_params(axis="x", color=LINE, labelcolor=SOFT)
 
 
-def wrapped(text: str, width: int) -> str:
-    """Return text in lines of at most ``width`` characters."""
-    return "\n".join(textwrap.wrap(text, width)) or text
+def foot(figure: Figure, text: str) -> None:
+    """Write at the bottom how the figure is to be read."""
+    lines = "\n".join(textwrap.wrap(text, FOOT_CHARACTERS))
+    figure.text(0.02, 0.10 / figure.get_figheight(), lines, ha="left", va="bottom", fontsize=8, color=SOFT)

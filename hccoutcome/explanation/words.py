@@ -9,9 +9,9 @@ Scale = Literal["log-odds", "probability", "risk"]
 Method = Literal["exact", "subsets", "permutation"]
 
 METHODS: Mapping[Method, str] = {
-    "exact": "exact Shapley values: the model is additive in its inputs, each enters by a function of its own",
-    "subsets": "exact Shapley values over all subsets of the inputs that the model reads (shap.ExactExplainer)",
-    "permutation": "Shapley values estimated over permutations, forward and backward (shap.PermutationExplainer)",
+    "exact": "exact Shapley values of a model that is additive in its inputs",
+    "subsets": "exact Shapley values over all subsets of the inputs read (shap's ExactExplainer)",
+    "permutation": "Shapley values estimated over permutations, forward and backward (shap's PermutationExplainer)",
 }
 
 SCALES = {"risk": "risk (higher is worse)"}

@@ -13,7 +13,7 @@ from hccoutcome.clinical.indices import INDICES, composite_index, missing_for_in
 from hccoutcome.clinical.variables import VARIABLES
 from hccoutcome.errors import InputError
 from hccoutcome.findings import Findings
-from hccoutcome.package.prediction import Contribution, Prediction
+from hccoutcome.package.prediction import BASE, Contribution, Prediction
 from hccoutcome.package.stability import in_words
 from hccoutcome.report.wording import CHECKED, phase_title
 from hccoutcome.status import VERDICTS, Status
@@ -141,9 +141,10 @@ def row(item: Contribution, largest: float) -> Row:
     half = BAR_WIDTH / 2
     width = half * (abs(amount) / largest) if largest else 0.0
     unit = f" {item.unit}" if item.unit else ""
+    is_base = item.name == BASE
     return Row(
-        title=input_title(item.name),
-        value=f"{number(item.value)}{unit}",
+        title=f"base: mean over {item.value}" if is_base else input_title(item.name),
+        value="" if is_base else f"{number(item.value)}{unit}",
         coefficient="" if item.coefficient is None else number(item.coefficient),
         amount="" if item.amount is None else f"{item.amount:+.4g}",
         left=half if amount >= 0 else half - width,

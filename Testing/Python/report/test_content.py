@@ -103,3 +103,8 @@ def test_provenance_is_told_in_lines_or_in_full() -> None:
     assert ("Time", "2026-01-02T03:04:05Z") in short
     assert [name for name, _ in long] == ["Settings", "Inputs"]
     assert "01" * 32 in dict(long)["Inputs"]
+
+
+def test_the_base_of_shap_values_is_told_where_there_is_room_for_it() -> None:
+    found = content.row(Contribution("base", "100 rows, made up", amount=0.4), 1.0)
+    assert (found.title, found.value, found.amount) == ("base: mean over 100 rows, made up", "", "+0.4")
