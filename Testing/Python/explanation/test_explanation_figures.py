@@ -53,7 +53,14 @@ def test_the_bars_of_a_waterfall_lead_from_the_base_to_the_output() -> None:
 
 def test_a_waterfall_says_what_it_is_made_of() -> None:
     told = texts(waterfall_figure(FOUND))
-    for words in (FOUND.title, "probability 0.55", "AP tumor GLCM Contrast\n3.1", "+0.9", "−0.3", "base, −0.4: every input 0"):
+    for words in (
+        FOUND.title,
+        "probability 0.55",
+        "AP tumor GLCM Contrast\n3.1",
+        "+0.9",
+        "−0.3",
+        "base, −0.4: every input 0",
+    ):
         assert words in told
 
 
