@@ -1,0 +1,1 @@
+"""Which treatment is recommended: ATOM."""
