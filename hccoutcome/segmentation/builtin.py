@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
+from scipy import ndimage
 
 from hccoutcome.errors import InputError
 from hccoutcome.progress import Progress, part
@@ -17,7 +18,7 @@ from hccoutcome.segmentation.boxed import BoxSettings, lesion_in_box
 from hccoutcome.segmentation.clicked import ClickSettings, lesion_at
 from hccoutcome.segmentation.engine import Card, Draft, Offer, Readiness, Task
 from hccoutcome.segmentation.lattice import Lattice
-from hccoutcome.segmentation.liver import LiverSettings, find_liver
+from hccoutcome.segmentation.liver import LiverSettings, bounding, find_liver
 from hccoutcome.segmentation.prompts import Box, Clicks, Prompt, Stroke
 from hccoutcome.version import __version__
 
@@ -56,7 +57,7 @@ class BuiltinSegmenter:
             "Boykov Y, Funka-Lea G. IJCV 2006;70:109-131, doi 10.1007/s11263-006-7934-5",
         )
 
-    def readiness(self) -> Readiness:
+    def readiness(self, task: Task | None = None) -> Readiness:
         """Return whether PyMaxflow is installed; nothing else is needed."""
         if find_spec("maxflow") is None:
             return Readiness(False, "install the Python package PyMaxflow (GPL-3.0) and run again.")
@@ -70,7 +71,7 @@ class BuiltinSegmenter:
             step = part(progress, number / len(task.regions), (number + 1) / len(task.regions))
             step(0.0, f"outlining the {region}")
             lattice, level = self._liver(task, step) if region == "liver" else self._lesion(task)
-            inside = lattice.mask_on(level, task.reference)
+            inside = _filled(lattice.mask_on(level, task.reference))
             if region != "liver":
                 inside &= ~_beyond(task)
             masks[region] = _as_mask(inside, task.reference)
@@ -106,6 +107,13 @@ def _by_contrast(images: Mapping[str, sitk.Image]) -> Sequence[sitk.Image]:
     """Return the images, that of the phase in which the liver stands out best first."""
     order = {phase: number for number, phase in enumerate(_LIVER_PHASES)}
     return [images[phase] for phase in sorted(images, key=lambda phase: order.get(phase, len(order)))]
+
+
+def _filled(inside: np.ndarray) -> np.ndarray:
+    """Return a mask without holes; grooves that resampling has closed leave some."""
+    region = bounding(inside)
+    inside[region] = ndimage.binary_fill_holes(inside[region])
+    return inside
 
 
 def _beyond(task: Task) -> np.ndarray:

@@ -25,7 +25,15 @@ from hccoutcome.segmentation.prompts import PROMPTS, Prompt, PromptKind, check_i
 from hccoutcome.version import __version__
 
 AUTO = "auto"
-ENGINES: Mapping[str, str] = MappingProxyType({"builtin": "hccoutcome.segmentation.builtin"})
+ENGINES: Mapping[str, str] = MappingProxyType(
+    {
+        "totalsegmentator": "hccoutcome.segmentation.totalsegmentator",
+        "nnunet": "hccoutcome.segmentation.nnunet",
+        "monai": "hccoutcome.segmentation.monai_network",
+        "medsam": "hccoutcome.segmentation.medsam",
+        "builtin": "hccoutcome.segmentation.builtin",
+    }
+)
 """Module by engine; its function ``segmenter()`` returns it. ``auto`` takes the first that is ready and fits."""
 
 
@@ -128,8 +136,8 @@ class Segmenter(Protocol):
     def card(self) -> Card:
         """What it says of itself."""
 
-    def readiness(self) -> Readiness:
-        """Return whether it can run here; loads nothing heavy and asks no network."""
+    def readiness(self, task: Task | None = None) -> Readiness:
+        """Return whether it can run here, that task where one is given; loads nothing heavy and asks no network."""
 
     def segment(self, task: Task, progress: Progress) -> Draft:
         """Outline the regions of a task that its card offers.
@@ -199,12 +207,12 @@ def choose(name: str, task: Task, available: Iterable[Segmenter] | None = None) 
         problem = misfit(chosen.card, task)
         if problem:
             raise InputError(problem)
-        readiness = chosen.readiness()
+        readiness = chosen.readiness(task)
         if not readiness.ready:
             raise EnvironmentNeeded(f"The engine '{name}' is not ready on this machine: {readiness.step}")
         return chosen
     for chosen in known.values():
-        if not misfit(chosen.card, task) and chosen.readiness().ready:
+        if not misfit(chosen.card, task) and chosen.readiness(task).ready:
             return chosen
     raise InputError(_nothing_fits(task, known))
 
@@ -214,7 +222,7 @@ def _nothing_fits(task: Task, known: Mapping[str, Segmenter]) -> str:
     wanted = " and ".join(task.regions)
     fitting = [found for found in known.values() if not misfit(found.card, task)]
     if fitting:
-        step = fitting[0].readiness().step
+        step = fitting[0].readiness(task).step
         return f"No engine for the {wanted} is ready on this machine; for '{fitting[0].card.name}': {step}"
     last = list(known.values())[-1] if known else None
     return f"No engine fits the {wanted}. " + (misfit(last.card, task) if last else "Install one.")
