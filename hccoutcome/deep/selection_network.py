@@ -12,6 +12,7 @@ Without clinical variables the same network is the paper's comparator, a ViT of 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -150,18 +151,19 @@ class SelectionNetwork(nn.Module):
         """Which token stands for what."""
         return Tokens(self.size.phases, self.size.pixels // self.size.patch, self.variables)
 
-    def learn_statistics(self, images: NDArray[np.floating], clinical: NDArray[np.floating]) -> None:
+    def learn_statistics(self, images: Iterable[NDArray[np.floating]], clinical: NDArray[np.floating]) -> None:
         """Take the statistics of the training part.
 
         Args:
-            images: grey levels (n, phases, rows, columns); they may lie on disk.
+            images: grey levels of every case, (phases, rows, columns) each; they may be read one after the other.
             clinical: variables (n, variables), NaN where not known.
         """
-        sums = np.zeros((2, self.size.phases))
+        sums, count = np.zeros((2, self.size.phases)), 0
         for planes in images:
             levels = np.asarray(planes, np.float64).reshape(self.size.phases, -1)
             sums += levels.mean(axis=1), (levels**2).mean(axis=1)
-        mean, square = sums / len(images)
+            count += 1
+        mean, square = sums / count
         self.grey.take(mean, np.sqrt(np.maximum(square - mean**2, 0.0)))
         self.clinic.learn(clinical)
 
