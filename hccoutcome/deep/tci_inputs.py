@@ -6,8 +6,9 @@ contrast and in the arterial, portal and delayed phase; screenshots in JPEG may 
 
 Left open there and decided here: cross-sections are axial; a slice shows 224 x 224 mm around the lesion, which keeps
 1 mm a pixel and the lesion's surroundings; the 25 bins of equal width span the 0.5th to the 99.5th percentile of a
-phase's slices; every slice is an instance of its own, so that phases and slices can be missing one by one. A screenshot
-is brought to the network's pixels as it is.
+phase's slices; every slice is an instance of its own, so that phases and slices can be missing one by one; a phase on
+which nothing is outlined is read at the place where another phase of the examination is. A screenshot is brought to the
+network's pixels as it is.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from hccoutcome.deep.frames import axial, frame_around, part_around
+from hccoutcome.deep.frames import Frame, axial, frame_around, part_around
 from hccoutcome.deep.inputs import Images, Masks, NetworkInput, Plane
 from hccoutcome.deep.lesions import largest_cross_section, largest_lesion
 from hccoutcome.deep.screenshots import Screenshots, read_screenshot, square
@@ -29,6 +30,8 @@ from hccoutcome.imaging.geometry import Geometry
 from hccoutcome.imaging.resample import resample_image
 
 SYSTEM = "TCI"
+_DONORS = ("portal", "arterial", "delayed", "precontrast")
+"""Phases on which a tumour is outlined most reliably, the best first."""
 
 
 @dataclass(frozen=True)
@@ -86,11 +89,11 @@ def tci_input(
         elif phase not in images:
             levels, slices = _missing(phase, view)
             notes.append(f"The {phase} phase is missing: TCI predicts without it.")
-        elif not _outlined(masks, phase):
-            levels, slices = _missing(phase, view)
-            notes.append(f"The tumour is not outlined on the {phase} image: TCI predicts without it.")
         else:
-            levels, slices = _from_image(phase, images[phase], masks["tumor"][phase], view)
+            outlined = _outlined(masks, phase)
+            levels, slices = _from_image(phase, images[phase], masks["tumor"][outlined], view)
+            if outlined != phase:
+                notes.append(f"The {phase} slices were taken where the tumour is outlined on the {outlined} image.")
             notes += _beyond(phase, slices)
         pixels.append(levels)
         planes += slices
@@ -113,9 +116,19 @@ def _check_screenshots(shots: Screenshots, images: Images, view: TciView) -> Non
             raise InputError(f"The {phase} phase is given both as an image and as a screenshot: leave one of them out.")
 
 
-def _outlined(masks: Masks, phase: str) -> bool:
+def _outlined(masks: Masks, phase: str) -> str:
+    """Return the phase whose outline shows where the tumour lies: this one, or another of the same examination.
+
+    Raises:
+        InputError: the tumour is outlined nowhere.
+    """
     found = masks.get("tumor", {})
-    return phase in found and bool(sitk.GetArrayViewFromImage(found[phase]).any())
+    for other in (phase, *_DONORS, *found):
+        if other in found and sitk.GetArrayViewFromImage(found[other]).any():
+            return other
+    raise InputError(
+        f"TCI needs the tumour outlined on one of its phases, found no outline for the {phase}: add a mask."
+    )
 
 
 def _missing(phase: str, view: TciView) -> tuple[NDArray[np.float32], list[Plane]]:
@@ -124,25 +137,40 @@ def _missing(phase: str, view: TciView) -> tuple[NDArray[np.float32], list[Plane
 
 
 def _from_image(phase: str, given: sitk.Image, mask: sitk.Image, view: TciView) -> tuple[np.ndarray, list[Plane]]:
-    image = axial(given)
-    section = largest_cross_section(largest_lesion(axial(mask)), view.voxel)
-    step = view.voxel / image.GetSpacing()[2]
-    heights = [section.height + offset * step for offset in view.offsets]
-    inside = [-0.5 <= height <= image.GetSize()[2] - 0.5 for height in heights]
+    image, lesion = axial(given), largest_lesion(axial(mask))
+    section = largest_cross_section(lesion, view.voxel)
+    step = view.voxel / lesion.GetSpacing()[2]
     frames = [
-        frame_around(image, np.array([*section.centre[:2], height]), view.pixels, view.pixels, view.voxel, view.voxel)
-        for height in heights
+        frame_around(
+            lesion,
+            section.centre + np.array([0.0, 0.0, offset * step]),
+            view.pixels,
+            view.pixels,
+            view.voxel,
+            view.voxel,
+        )
+        for offset in view.offsets
     ]
+    inside = [_reaches(image, frame) for frame in frames]
     grid = frames[0].geometry
-    stack = Geometry((view.pixels, view.pixels, len(heights)), grid.spacing, grid.origin, grid.direction)
+    stack = Geometry((view.pixels, view.pixels, len(frames)), grid.spacing, grid.origin, grid.direction)
     values = sitk.GetArrayFromImage(resample_image(part_around(image, stack), stack, "bspline")).astype(np.float64)
     levels = np.zeros(values.shape, np.float32)
-    levels[inside] = grey_bins(values[inside], view, f"the {phase} image")
+    if any(inside):
+        levels[inside] = grey_bins(values[inside], view, f"the {phase} image")
     planes = [
         Plane(phase, offset, frame if there else None, present=there)
         for offset, frame, there in zip(view.offsets, frames, inside, strict=True)
     ]
     return levels, planes
+
+
+def _reaches(image: sitk.Image, frame: Frame) -> bool:
+    """Return whether the middle of a plane lies between the outer faces of an image's first and last slice."""
+    columns, rows = frame.size
+    middle = frame.affine @ [(columns - 1) / 2, (rows - 1) / 2, 0.0, 1.0]
+    height = image.TransformPhysicalPointToContinuousIndex(middle[:3].tolist())[2]
+    return bool(-0.5 <= height <= image.GetSize()[2] - 0.5)
 
 
 def _beyond(phase: str, planes: Sequence[Plane]) -> list[str]:
@@ -181,9 +209,10 @@ def tci_key(images: Images, masks: Masks, view: TciView, screenshots: Screenshot
     shots = sorted((screenshots or {}).items())
     places: dict[str, object] = {f"{phase} {offset}": number for number, ((phase, offset), _) in enumerate(shots)}
     there: dict[str, object] = {"images": [p for p in view.phases if p in images]}
-    there["masks"] = [p for p in view.phases if p in outlined]
+    there["masks"] = list(outlined)
     return (
         {"input": "tci", **view.to_dict(), "screenshots": places, **there},
-        *(found[phase] for found in (images, outlined) for phase in view.phases if phase in found),
+        *(images[phase] for phase in view.phases if phase in images),
+        *outlined.values(),
         *(path.read_bytes() for _, path in shots),
     )

@@ -172,17 +172,30 @@ def test_tci_follows_the_largest_lesion_up_and_down_in_steps_of_a_millimetre():
     assert [plane.offset for plane in seen.planes[:5]] == [-2, -1, 0, 1, 2]
 
 
-def test_missing_phases_and_outlines_are_marked_and_said():
-    images, masks = case(("precontrast", "portal", "delayed"))
-    del masks["tumor"]["delayed"]
+def test_missing_phases_are_marked_and_said():
+    images, masks = case(("precontrast", "portal"))
     seen = tci_input(images, masks, TCI)
     there = {plane.phase for plane in seen.planes if plane.present}
     assert there == {"precontrast", "portal"}
     assert (seen.pixels[~seen.present] == 0).all()
     assert seen.notes == (
         "The arterial phase is missing: TCI predicts without it.",
-        "The tumour is not outlined on the delayed image: TCI predicts without it.",
+        "The delayed phase is missing: TCI predicts without it.",
     )
+
+
+def test_a_phase_without_an_outline_is_read_where_another_one_is_outlined():
+    """Its image may have another grid and other axes: the place in the patient counts."""
+    images, masks = case(TCI.phases)
+    whole = tci_input(images, masks, TCI)
+    images["delayed"] = ramp(axes="SPL", **SMALL["SPL"])
+    del masks["tumor"]["delayed"]
+    seen = tci_input(images, masks, TCI)
+    assert seen.present.all()
+    assert seen.notes == ("The delayed slices were taken where the tumour is outlined on the portal image.",)
+    for number in range(15, 20):
+        np.testing.assert_allclose(seen.planes[number].frame.affine, whole.planes[number].frame.affine, atol=1e-9)
+        assert np.mean(np.abs(seen.pixels[number] - whole.pixels[number]) > 1e-6) < 0.01
 
 
 def test_slices_beyond_the_image_are_missing():
@@ -252,7 +265,7 @@ def test_axial_images_keep_their_obliqueness():
         (("arterial", "portal"), "tumor", selection_input, "SELECTION needs the tumor outlined on the arterial image"),
         (("portal",), None, dlopctr_input, "DLOPCTR reads the arterial phase, found portal: add the arterial image"),
         (("arterial",), "tumor", dlopctr_input, "DLOPCTR needs the tumor outlined on the arterial image"),
-        (("arterial",), "tumor", tci_input, "TCI reads at least one of precontrast, arterial, portal, delayed"),
+        (("arterial",), "tumor", tci_input, "TCI needs the tumour outlined on one of its phases"),
         ((), None, tci_input, "TCI reads at least one of precontrast, arterial, portal, delayed"),
     ],
 )
