@@ -10,6 +10,8 @@ import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
+import SimpleITK as sitk
+
 from hccoutcome.case import Modality
 from hccoutcome.naming import FeatureName, parse_feature_name
 from hccoutcome.package.doubts import doubts, items_read, sentence
@@ -47,6 +49,9 @@ class PackageInputs:
         clinical: clinical record, value by schema name in the schema's unit.
         synthetic: True for generated data.
         quality: the case's quality table.
+        images: by phase as they came, for packages whose network looks at them itself.
+        masks: by region and phase, on that phase's grid, for the same.
+        device: on which a network computes: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
     """
 
     modality: Modality | None = None
@@ -56,6 +61,9 @@ class PackageInputs:
     clinical: Mapping[str, float | str] = field(default_factory=dict)
     synthetic: bool = False
     quality: tuple[QualityItem, ...] = ()
+    images: Mapping[str, sitk.Image] = field(default_factory=dict, repr=False)
+    masks: Mapping[str, Mapping[str, sitk.Image]] = field(default_factory=dict, repr=False)
+    device: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -149,6 +157,9 @@ def _phase(need: PhaseNeed, used: str | None, inputs: PackageInputs) -> Iterator
     if used is None:
         instead = f" (or, with a warning, {', '.join(need.substitutes)})" if need.substitutes else ""
         there = ", ".join(inputs.phases) or "no image"
+        if need.optional:
+            yield "warning", f"The {need.phase} phase is missing; the package does without it, less surely."
+            return
         yield "refused", f"The package needs the {need.phase} phase{instead}, found {there}: add that image."
         return
     if used != need.phase:
@@ -179,6 +190,12 @@ def _spacing(need: PhaseNeed, phase: str, spacing: tuple[float, float, float]) -
                 f"The {name} of the {phase} image are {found:.3g} mm apart and the package was made on {usual} mm.",
             )
             break
+    if not need.voxel_mm3.holds(math.prod(spacing)):
+        yield (
+            "warning",
+            f"The voxels of the {phase} image have {math.prod(spacing):.3g} mm3 and the package was made on "
+            f"{need.voxel_mm3} mm3.",
+        )
 
 
 def _region(need: RegionNeed, phases: tuple[str, ...], inputs: PackageInputs) -> Iterator[Finding]:

@@ -25,13 +25,17 @@ MEANING = {
     "clinical.skops": "model of the clinical part",
     "imaging.skops": "model of the imaging part",
     "both.skops": "model that reads both parts",
+    "network.safetensors": "weights of a network",
     "card.md": "model card",
 }
 """The files that a package may hold."""
 
 MODEL_SUFFIX = ".skops"
+NETWORK = "network.safetensors"
 LARGEST_FILE = 4_000_000
 LARGEST_PACKAGE = 10_000_000
+"""Without the weights of a network."""
+LARGEST_NETWORK = 1_000_000_000
 MOST_ENTRIES = 20
 
 _RUNS_CODE = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".bin", ".ckpt", ".h5", ".npy", ".npz", ".py", ".pyc", ".so")
@@ -87,8 +91,9 @@ def _read_folder(folder: Path) -> dict[str, bytes]:
 
 
 def _read_zip(path: Path) -> dict[str, bytes]:
-    if path.stat().st_size > LARGEST_PACKAGE:
-        raise InputError(f"The package '{path.name}' is larger than {LARGEST_PACKAGE // 1_000_000} MB: wrong file?")
+    most = LARGEST_PACKAGE + LARGEST_NETWORK
+    if path.stat().st_size > most:
+        raise InputError(f"The package '{path.name}' is larger than {most // 1_000_000} MB: wrong file?")
     try:
         with zipfile.ZipFile(path) as archive:
             members = _members(archive, path.name)
@@ -152,9 +157,10 @@ def _check_name(name: str) -> None:
 
 def _check_sizes(sizes: dict[str, int]) -> None:
     for name, size in sizes.items():
-        if size > LARGEST_FILE:
-            raise InputError(f"'{name}' in the package is larger than {LARGEST_FILE // 1_000_000} MB: do not use it.")
-    if sum(sizes.values()) > LARGEST_PACKAGE:
+        most = LARGEST_NETWORK if name == NETWORK else LARGEST_FILE
+        if size > most:
+            raise InputError(f"'{name}' in the package is larger than {most // 1_000_000} MB: do not use it.")
+    if sum(size for name, size in sizes.items() if name != NETWORK) > LARGEST_PACKAGE:
         raise InputError(f"The package unpacks to more than {LARGEST_PACKAGE // 1_000_000} MB: do not use it.")
 
 
@@ -163,6 +169,12 @@ def _check_content(name: str, content: bytes) -> None:
     if name.endswith(MODEL_SUFFIX):
         if content[:4] != b"PK\x03\x04":
             raise InputError(f"'{name}' in the package should be a model file and is not: do not use it.")
+        return
+    if name == NETWORK:
+        # The length of a header in JSON, then the header, which begins with a brace.
+        header = int.from_bytes(content[:8], "little")
+        if len(content) < 9 or header > len(content) - 8 or content[8:9] != b"{":
+            raise InputError(f"'{name}' in the package should hold weights of a network and does not: do not use it.")
         return
     if content[:1] == b"\x80":
         raise InputError(f"'{name}' in the package is a Python pickle under another name: do not use it.")

@@ -58,6 +58,8 @@ class PhaseNeed:
         in_plane_mm: pixel spacings of the images that the package was made on; outside: a warning.
         slice_mm: slice spacings of the images that the package was made on; outside: a warning.
         coarsest_mm: a spacing above it in any direction is refused.
+        voxel_mm3: volumes of a voxel of the images that the package was made on; outside: a warning.
+        optional: True where the package can do without the phase, with a warning.
     """
 
     phase: str
@@ -65,6 +67,8 @@ class PhaseNeed:
     in_plane_mm: Range = Range()
     slice_mm: Range = Range()
     coarsest_mm: float | None = None
+    voxel_mm3: Range = Range()
+    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -134,7 +138,12 @@ class Requirements:
     cautions: tuple[str, ...] = ()
 
     def phases_of(self, region: str) -> tuple[str, ...]:
-        """Return the roles on which features of ``region`` are read, in the order of ``phases``."""
+        """Return the roles on which ``region`` has to be outlined, in the order of ``phases``.
+
+        Those on which features of it are read; a package that reads no features looks at it on all that it needs.
+        """
+        if not self.features:
+            return tuple(need.phase for need in self.phases if not need.optional)
         read = {name.phase for name in map(parse_feature_name, self.features) if name.region == region}
         return tuple(need.phase for need in self.phases if need.phase in read)
 

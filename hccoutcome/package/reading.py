@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hccoutcome.errors import InputError, nearest
-from hccoutcome.package.container import MODEL_SUFFIX, read_files
+from hccoutcome.package.container import MODEL_SUFFIX, NETWORK, read_files
 from hccoutcome.package.format import MANIFEST, Package
 from hccoutcome.package.prognosis import parse_prognosis
 from hccoutcome.package.reference import parse_reference, read_reference
@@ -124,7 +124,7 @@ def _with_contents(package: Package, files: Mapping[str, bytes], source: Path) -
         parameters=texts.get("parameters.yaml", ""),
         card=texts.get("card.md", ""),
         weights=weights,
-        models={name: content for name, content in files.items() if name.endswith(MODEL_SUFFIX)},
+        models={name: content for name, content in files.items() if name.endswith(MODEL_SUFFIX) or name == NETWORK},
         vectors=vectors,
         source=source,
     )

@@ -153,6 +153,8 @@ def _phase(fields: Fields) -> PhaseNeed:
         in_plane_mm=_range(fields, "in_plane_mm"),
         slice_mm=_range(fields, "slice_mm"),
         coarsest_mm=fields.number("coarsest_mm", None),
+        voxel_mm3=_range(fields, "voxel_mm3"),
+        optional=fields.value("optional", bool, "true or false", False),
     )
 
 
@@ -204,6 +206,7 @@ def _requirements_to_json(needs: Requirements) -> dict[str, Any]:
                 "in_plane_mm": _range_to_json(need.in_plane_mm),
                 "slice_mm": _range_to_json(need.slice_mm),
                 "coarsest_mm": need.coarsest_mm,
+                **_given(voxel_mm3=_range_to_json(need.voxel_mm3), optional=need.optional),
             }
             for need in needs.phases
         ],

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hccoutcome.errors import InputError
-from hccoutcome.package.container import read_files
+from hccoutcome.package.container import NETWORK, read_files
 from hccoutcome.package.format import CARD, MANIFEST, Package
 from hccoutcome.package.reading import verify
 from hccoutcome.package.schema import manifest_of
@@ -88,7 +88,8 @@ def _write_zip(files: dict[str, bytes], path: Path) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name, content in files.items():
             info = zipfile.ZipInfo(f"{path.stem}/{name}", date_time=_ZIP_TIME)
-            info.compress_type = zipfile.ZIP_DEFLATED
+            # Weights of a network hardly shrink, and there are hundreds of megabytes of them.
+            info.compress_type = zipfile.ZIP_STORED if name == NETWORK else zipfile.ZIP_DEFLATED
             info.external_attr = 0o100644 << 16
             info.create_system = 3
             archive.writestr(info, content)
