@@ -17,6 +17,7 @@ from hccoutcome.cli import (
     analyse,
     cohort,
     dicom,
+    evaluate,
     explain,
     features,
     habitat,
@@ -44,6 +45,7 @@ COMMANDS = (
     stability,
     table,
     train,
+    evaluate,
     explain,
     segment,
 )

@@ -16,6 +16,7 @@ from lifelines import CoxPHFitter
 from lifelines.exceptions import ConvergenceError, ConvergenceWarning
 from numpy.typing import ArrayLike
 from scipy import stats
+from scipy.linalg import LinAlgWarning
 from sksurv.nonparametric import kaplan_meier_estimator
 
 from hccoutcome.errors import InputError, nearest
@@ -275,8 +276,10 @@ def _joined(outcome: Survival, coded: pd.DataFrame) -> pd.DataFrame:
 
 
 def _fit(outcome: Survival, coded: pd.DataFrame, level: float) -> CoxPHFitter:
-    with warnings.catch_warnings():
+    # Steps that overflow end in one of the errors below.
+    with warnings.catch_warnings(), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         warnings.simplefilter("error", ConvergenceWarning)
+        warnings.simplefilter("ignore", LinAlgWarning)
         try:
             fitter = CoxPHFitter(alpha=1 - level)
             return fitter.fit(_joined(outcome, coded), _TIME, _EVENT, fit_options={"precision": _PRECISION})

@@ -7,6 +7,7 @@ is nested cross-validation.
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -109,12 +110,16 @@ class StratifiedFolds:
         """Yield the rows of the training part and of the held-out part of each fold.
 
         Raises:
-            InputError: fewer than 2 folds, or a class with fewer patients than folds.
+            InputError: fewer than 2 folds, or fewer events, responders or non-responders than folds.
         """
         strata = _strata(y)
-        _check_folds(strata, self.folds, groups)
+        _check_folds(strata, self.folds, groups, of_survival=is_survival(y))
         if groups is None:
-            yield from StratifiedKFold(self.folds, shuffle=True, random_state=self.seed).split(strata, strata)
+            with warnings.catch_warnings():
+                # Fewer censored patients than folds do no harm.
+                warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+                splits = list(StratifiedKFold(self.folds, shuffle=True, random_state=self.seed).split(strata, strata))
+            yield from splits
         else:
             splitter = StratifiedGroupKFold(self.folds, shuffle=True, random_state=self.seed)
             yield from splitter.split(strata, strata, check_groups(groups, len(strata), least=self.folds))
@@ -404,13 +409,14 @@ def _strata(y: Any) -> Bools:
     return check_survival(y).event if is_survival(y) else check_binary(y)
 
 
-def _check_folds(strata: Bools, folds: int, groups: ArrayLike | None) -> None:
+def _check_folds(strata: Bools, folds: int, groups: ArrayLike | None, of_survival: bool) -> None:
     if folds < 2:
         raise InputError(f"Cross-validation needs at least 2 folds, found {folds}: 5 is usual.")
-    smaller = int(min(strata.sum(), (~strata).sum()))
-    # Survival data without censoring have one stratum only.
-    if (0 < smaller < folds or len(strata) < folds) and groups is None:
+    events, others = int(strata.sum()), int((~strata).sum())
+    if of_survival and groups is None and events < folds:
+        raise InputError(f"{folds} folds need at least {folds} patients with the event, found {events}: ask for fewer.")
+    if not of_survival and groups is None and min(events, others) < folds:
         raise InputError(
             f"{folds} folds need at least {folds} patients with and {folds} without the outcome, found "
-            f"{int(strata.sum())} and {int((~strata).sum())}: ask for fewer folds."
+            f"{events} and {others}: ask for fewer folds."
         )

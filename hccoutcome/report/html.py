@@ -34,15 +34,20 @@ def write_report(path: Path, findings: Findings, pictures: Mapping[str, bytes]) 
 
 def render_report(findings: Findings, pictures: Mapping[str, bytes]) -> str:
     """Return the report of a case as the text of one HTML file; see ``write_report``."""
+    from hccoutcome.report.outlook_figures import outlook_figures
+
+    figures = outlook_figures(findings)
     short, long = content.provenance_rows(findings)
-    return _template().render(
+    return load_template(TEMPLATE).render(
         findings=findings,
         version=__version__,
         scores=[content.score(prediction) for prediction in findings.predictions],
         liver_scores=[content.score(prediction) for prediction in findings.liver_scores],
         picture_groups=content.picture_groups(pictures, findings),
         registrations=content.registration_pictures(pictures),
-        waterfalls=content.waterfalls(findings),
+        comparison=content.comparison(findings),
+        outlook_pictures=content.outlook_pictures(findings, figures),
+        waterfalls=content.waterfalls(findings, figures),
         clinical=content.clinical_rows(findings),
         indices=content.index_rows(findings),
         quality=content.worst_first(findings),
@@ -56,8 +61,8 @@ def render_report(findings: Findings, pictures: Mapping[str, bytes]) -> str:
 
 
 @cache
-def _template() -> jinja2.Template:
-    """Return the template; every value put into it is escaped, and a name that is not there is an error."""
+def load_template(name: str) -> jinja2.Template:
+    """Return a template of this folder; every value in it is escaped, and a name that is not there is an error."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -66,4 +71,4 @@ def _template() -> jinja2.Template:
         lstrip_blocks=True,
     )
     environment.filters["base64"] = lambda data: base64.b64encode(data).decode("ascii")
-    return environment.get_template(TEMPLATE)
+    return environment.get_template(name)

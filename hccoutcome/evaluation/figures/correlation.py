@@ -7,12 +7,15 @@ import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from scipy import stats
 
 from hccoutcome.errors import InputError
 from hccoutcome.evaluation.figures.style import COLOURS, check_count, new_figure, styled
 
 MOST = 8
+_NAMES = 0.5
+"""Room for the slanted names below, in inches."""
 
 
 def draw_correlations(table: pd.DataFrame) -> Figure:
@@ -29,8 +32,10 @@ def draw_correlations(table: pd.DataFrame) -> Figure:
         if not pd.api.types.is_numeric_dtype(table[name]):
             raise InputError(f"Correlations are those of numbers, found text in '{name}': code it or leave it out.")
     with styled():
-        size = max(0.62 * len(names) + 0.6, 3.35)
+        size = max(0.62 * len(names) + 1.0, 3.35)
         figure = new_figure(size, size)
+        room = _NAMES / size
+        figure.set_layout_engine(ConstrainedLayoutEngine(rect=(0, room, 1, 1 - room)))
         grid = figure.subplots(len(names), len(names), squeeze=False)
         for row, below in enumerate(names):
             for column, beside in enumerate(names):
@@ -40,6 +45,7 @@ def draw_correlations(table: pd.DataFrame) -> Figure:
                 axes.set(xticks=[], yticks=[])
                 if row == len(names) - 1:
                     axes.set_xlabel(_short(str(beside)), rotation=30, ha="right", fontsize=6)
+                    axes.xaxis.label.set_in_layout(False)  # slanted names would push the columns apart
                 if column == 0:
                     axes.set_ylabel(_short(str(below)), rotation=0, ha="right", va="center", fontsize=6)
     return figure
@@ -82,4 +88,4 @@ def _coefficient(axes: Axes, values: np.ndarray) -> None:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= 18 else f"{name[:8]}…{name[-9:]}"
+    return name if len(name) <= 28 else f"{name[:13]}…{name[-14:]}"

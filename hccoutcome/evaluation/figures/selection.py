@@ -33,6 +33,6 @@ def draw_selection(frequency: Mapping[str, float], most: int = 25) -> Figure:
         axes.set(ylim=(len(shown) - 0.4, -0.6), xlim=(0, 1.1), yticks=range(len(shown)), xticks=[0, 0.25, 0.5, 0.75, 1])
         axes.set_yticklabels([name for name, _ in shown], fontsize=6)
         others = len(frequency) - len(shown)
-        rest = f" ({others} more columns were used less often)" if others else ""
+        rest = f"\n({others} more columns were used as often or less)" if others else ""
         axes.set_xlabel(f"part of the models that used the column{rest}")
     return figure

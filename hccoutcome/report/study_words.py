@@ -1,0 +1,203 @@
+"""What a study says in plain words: whether it is better than chance, how much was optimism, and what to doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from hccoutcome.evaluation.estimate import Estimate
+from hccoutcome.evaluation.figures.style import p_text
+from hccoutcome.evaluation.leaks import LeakCheck
+from hccoutcome.evaluation.study import Predicted, ResponseFigures, Study, SurvivalFigures
+from hccoutcome.status import Status
+
+CHANCE = 0.5
+TOO_GOOD = 0.95
+"""Figures from here on are a leak until proven otherwise."""
+ENOUGH = 100
+"""Patients with and without the outcome that an evaluation should have (Vergouwe, J Clin Epidemiol 2005;58:475)."""
+NOTABLE = 0.05
+VAGUE = 0.15
+"""A test for leaks whose interval reaches further than this from its middle excludes nothing."""
+WAYS = {
+    "cross-validated": "cross-validated",
+    "external": "a finished package on other patients",
+    "apparent": "a package on the patients it learned from",
+}
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence of the verdict: good, doubtful or bad news."""
+
+    status: Status
+    text: str
+
+
+def verdict(study: Study) -> list[Sentence]:
+    """Return what a study found, system by system; baselines are told where others are compared with them."""
+    found: list[Sentence] = []
+    for given, item in zip(study.predicted, study.figures, strict=True):
+        if not given.baseline:
+            found += _of_system(study, given, item)
+    found += _refusals(study)
+    found += _comparisons(study)
+    return [*found, *_size(study)]
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: ``"1 repeat"``, ``"5 repeats"``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def figure_text(estimate: Estimate) -> str:
+    """Return a figure with its interval as the report prints it."""
+    return f"{estimate.value:.3f} ({100 * estimate.level:g}% CI {estimate.lower:.3f} to {estimate.upper:.3f})"
+
+
+def _of_system(study: Study, given: Predicted, item: ResponseFigures | SurvivalFigures) -> Iterator[Sentence]:
+    main = item.main
+    what = f"{given.label} ({WAYS[given.way]}, {item.patients} patients): {study.figure} {figure_text(main)}"
+    if given.way == "apparent":
+        yield Sentence("refused", f"{what}. {' '.join(given.notes)}")
+        return
+    if main.lower > CHANCE:
+        yield Sentence("ok", f"{what}. The interval lies above 0.5: better than chance.")
+    elif main.upper < CHANCE:
+        yield Sentence(
+            "refused", f"{what}. The interval lies below 0.5: worse than chance; look for a reversed coding."
+        )
+    else:
+        yield Sentence(
+            "warning", f"{what}. The interval includes 0.5: these patients do not show that it is better than chance."
+        )
+    yield from _doubts(study, given, item)
+    yield from _probabilities(item) if isinstance(item, ResponseFigures) else _groups(item)
+    yield from (Sentence("warning", f"{given.label}: {note}") for note in (*given.notes, *item.notes))
+
+
+def _doubts(study: Study, given: Predicted, item: ResponseFigures | SurvivalFigures) -> Iterator[Sentence]:
+    if item.main.value >= TOO_GOOD:
+        yield Sentence(
+            "refused",
+            f"{given.label}: a {study.figure} of {item.main.value:.2f} is a leak until proven otherwise: look for "
+            "columns that follow from the outcome.",
+        )
+    if item.apparent is not None:
+        optimism = item.apparent.value - item.main.value
+        learned = f"on the patients it learned from {given.label} reaches {item.apparent.value:.2f}"
+        yield Sentence(
+            "warning" if optimism > NOTABLE else "ok",
+            f"Optimism: {learned}, {optimism:+.2f} against the cross-validated figure. Only the latter says what to "
+            "expect of other patients of the same kind.",
+        )
+    for name, check in item.bootstrap.items():
+        yield Sentence(
+            "ok",
+            f"Bootstrap of {given.label}, {name.replace('_', '-')}: {check.apparent.value:.2f} apparent, "
+            f"{check.corrected.value:.2f} less the optimism, {check.plus632:.2f} by .632+.",
+        )
+    if item.leaks is not None:
+        yield _leaks(study, given.label, item.leaks)
+
+
+def _leaks(study: Study, label: str, found: LeakCheck) -> Sentence:
+    what = f"{label} on permuted outcomes and {found.columns} columns: {study.figure} {figure_text(found.figure)}"
+    if not found.clean:
+        return Sentence("refused", f"{what}; the interval does not hold 0.5: something leaks between the folds.")
+    if found.figure.upper - found.figure.lower > 2 * VAGUE:
+        more = f"{len(found.figures)} permutations are too few to exclude one: ask for more."
+        return Sentence("warning", f"{what}; no leak is seen, but {more}")
+    return Sentence("ok", f"{what}; no leak.")
+
+
+def _probabilities(item: ResponseFigures) -> Iterator[Sentence]:
+    if item.line is None:
+        return
+    line = item.line
+    if line.slope is None:
+        yield Sentence("warning", f"{item.label}: its probabilities are all alike, so they have no calibration slope.")
+    elif line.slope.upper < 1:
+        yield Sentence(
+            "warning",
+            f"{item.label}: calibration slope {figure_text(line.slope)}, below 1: its probabilities are too extreme.",
+        )
+    else:
+        more = "" if line.slope.contains(1) else ", above 1: its probabilities are too timid"
+        yield Sentence(
+            "ok" if not more else "warning", f"{item.label}: calibration slope {figure_text(line.slope)}{more}."
+        )
+    if not line.intercept.contains(0):
+        direction = "more" if line.intercept.value > 0 else "fewer"
+        yield Sentence(
+            "warning",
+            f"{item.label}: {line.observed} responded and {line.expected:.1f} were expected: {direction} than it says.",
+        )
+
+
+def _groups(item: SurvivalFigures) -> Iterator[Sentence]:
+    if item.ratio is not None:
+        ratio = item.ratio.hazard_ratio
+        apart = not ratio.contains(1)
+        yield Sentence(
+            "ok" if apart and ratio.value > 1 else "warning",
+            f"{item.label}: hazard ratio of high against low risk {figure_text(ratio)}, the models taken as fixed"
+            + ("." if apart else "; the interval includes 1: these patients do not show that its risk groups differ."),
+        )
+    if item.hazards is not None and item.hazards.global_p < 0.05:
+        yield Sentence(
+            "warning",
+            f"{item.label}: the hazards of its risk groups are not proportional ({p_text(item.hazards.global_p)}), so "
+            "one hazard ratio does not describe all times.",
+        )
+    if item.brier is not None and item.brier.scaled is not None and item.brier.scaled <= 0:
+        yield Sentence(
+            "warning",
+            f"{item.label}: its predicted survival is no closer to what happened than one Kaplan-Meier curve given to "
+            "everybody (integrated Brier score).",
+        )
+
+
+def _refusals(study: Study) -> Iterator[Sentence]:
+    """Yield for how many patients packages gave no score, or a doubtful one."""
+    for item in study.applied:
+        total = item.scored + item.refused
+        if item.refused:
+            words = f"{item.label} gave no score for {item.refused} of {total} patients"
+            yield Sentence("warning", f"{words}: its figures are those of the others.")
+        if item.doubtful:
+            words = f"{item.label} had doubts about {item.doubtful} of {item.scored} scores"
+            yield Sentence("warning", f"{words}; the reasons stand under Packages.")
+
+
+def _comparisons(study: Study) -> Iterator[Sentence]:
+    """Yield what the first system's comparisons show."""
+    for pair in study.versus:
+        if pair.first != study.predicted[0].label:
+            continue
+        test = pair.systems or pair.predictions
+        on = "" if pair.patients == len(study.y) else f" on {pair.patients} patients"
+        words = f"{pair.first} against {pair.second}{on}: {pair.figure} {test.difference.value:+.2f} "
+        words += f"({100 * test.difference.level:g}% CI {test.difference.lower:+.2f} to {test.difference.upper:+.2f})"
+        if test.difference.contains(0):
+            yield Sentence("warning", f"{words}; no difference is shown.")
+        else:
+            better = test.difference.value > 0
+            yield Sentence("ok" if better else "warning", f"{words}; it is {'better' if better else 'worse'}.")
+
+
+def _size(study: Study) -> Iterator[Sentence]:
+    without = len(study.y) - study.events
+    few = study.events if study.task == "survival" else min(study.events, without)
+    if few < ENOUGH:
+        kind = "events" if study.task == "survival" else "patients with the rarer outcome"
+        yield Sentence(
+            "warning",
+            f"Only {few} {kind}: an evaluation should have at least {ENOUGH}, so the intervals are wide and mean it.",
+        )
+    if all(given.way == "cross-validated" for given in study.predicted):
+        yield Sentence(
+            "warning",
+            "All figures come from one cohort by cross-validation: they say nothing about other hospitals, scanners or "
+            "treatments. Only patients from elsewhere can.",
+        )
