@@ -25,6 +25,12 @@ from hccoutcome.errors import InputError
 from hccoutcome.imaging.geometry import Geometry
 
 SYSTEM = "SELECTION"
+VARIABLES = (
+    "age", "sex", "ecog", "comorbidity", "hepatitis", "ascites",
+    "afp", "tumor_number", "tumor_diameter", "bclc", "metastasis", "portal_vein_thrombus",
+    "alb", "alt", "ast", "tbil", "pt", "inr", "plt", "child_pugh",
+)  # fmt: skip
+"""The 20 clinical variables: demographic, of the tumour, laboratory."""
 
 
 @dataclass(frozen=True)
