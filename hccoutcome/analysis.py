@@ -29,6 +29,7 @@ from hccoutcome.imaging.registration_check import RegistrationCheck, registratio
 from hccoutcome.package.applicability import ImageFacts, PackageInputs, plan
 from hccoutcome.package.doubts import on_phases
 from hccoutcome.package.format import Package
+from hccoutcome.package.placing import outlook_of
 from hccoutcome.package.prediction import Prediction
 from hccoutcome.progress import Progress, part, silent
 from hccoutcome.radiomics.extraction import extract
@@ -297,11 +298,15 @@ def _volume_ml(mask: sitk.Image) -> float:
 def _predictions(
     packages: Sequence[Package], inputs: PackageInputs, extracted: Mapping[str, Extracted], seed: int, explain: bool
 ) -> tuple[tuple[Prediction, ...], dict[str, Any]]:
-    """Return what each package says with what its inputs add, and for the provenance why that could not be computed."""
+    """Return what each package says, where the case stands in its cohort and what its inputs add.
+
+    Besides, for the provenance, why that could not be computed.
+    """
     predictions, failures = [], {}
     for package in packages:
         own = _inputs_of(package, inputs, extracted)
-        prediction = predict(package, own)
+        found = predict(package, own)
+        prediction = replace(found, outlook=outlook_of(found, package, own))
         try:
             predictions.append(explained(prediction, package, own, seed) if explain else prediction)
         except HCCError as error:  # the score stands without its explanation

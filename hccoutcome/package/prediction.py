@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from hccoutcome.package.outlook import Outlook
 from hccoutcome.status import Status
 
 BASE = "base"
@@ -105,6 +106,7 @@ class Prediction:
     contributions: tuple[Contribution, ...] = ()
     citation: str = ""
     adds_to: str = ""
+    outlook: Outlook | None = None
 
     @property
     def linear_scale(self) -> str:
@@ -116,16 +118,18 @@ class Prediction:
         data = asdict(self)
         data["applicability"]["reasons"] = list(self.applicability.reasons)
         data["contributions"] = list(data["contributions"])
+        data["outlook"] = None if self.outlook is None else self.outlook.to_json()
         return data
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Prediction:
-        """Return the prediction that ``to_json`` wrote."""
-        applicability = data["applicability"]
+        """Return the prediction that ``to_json`` wrote; what was written before there was any outlook has none."""
+        applicability, outlook = data["applicability"], data.get("outlook")
         return cls(
             **{
                 **data,
                 "applicability": Applicability(applicability["status"], tuple(applicability["reasons"])),
                 "contributions": tuple(map(Contribution.from_json, data["contributions"])),
+                "outlook": None if outlook is None else Outlook.from_json(outlook),
             }
         )

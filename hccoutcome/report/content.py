@@ -15,6 +15,7 @@ from hccoutcome.errors import InputError
 from hccoutcome.findings import Findings
 from hccoutcome.package.prediction import BASE, Contribution, Prediction
 from hccoutcome.package.stability import in_words
+from hccoutcome.report.outlook_words import Chance, chances, percent, sentences
 from hccoutcome.report.wording import CHECKED, phase_title
 from hccoutcome.status import VERDICTS, Status
 
@@ -70,6 +71,11 @@ class Score:
     def is_stage(self) -> bool:
         """Whether the number only numbers stages: its name is what counts, and inputs ask for stages."""
         return self.prediction.scale == "stage" and bool(self.prediction.label)
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """Where the case stands in the cohort of the package, in words."""
+        return () if not self.number else sentences(self.prediction)
 
     @property
     def has_stability(self) -> bool:
@@ -225,23 +231,87 @@ def picture_groups(pictures: Mapping[str, bytes], findings: Findings) -> list[Pi
     return [PictureGroup(title, tuple(group)) for title, group in groups.items()]
 
 
-def waterfalls(findings: Findings) -> list[Picture]:
-    """Return, for each score that is the sum of its inputs, the figure (SVG) of what they add."""
-    from hccoutcome.explanation.figures import figure_bytes, waterfall_figure
-    from hccoutcome.explanation.waterfall import waterfall_of_prediction
+def waterfalls(findings: Findings, figures: Mapping[str, bytes]) -> list[Picture]:
+    """Return, for each score that is the sum of its inputs, the figure (SVG) of what they add.
 
-    found = [(prediction, waterfall_of_prediction(prediction)) for prediction in findings.predictions]
-    synthetic = "Synthetic data. " if findings.synthetic else ""
+    Args:
+        findings: what was found out.
+        figures: SVG data by name, as ``outlook_figures.outlook_figures`` gives them.
+    """
     return [
         Picture(
-            data=figure_bytes(waterfall_figure(waterfall), "svg"),
+            data=figures[f"{prediction.package}-waterfall"],
             plane="",
             caption=f"{prediction.title}: what each input adds, from the base at the bottom to the score at the top",
-            alternative=f"{synthetic}Waterfall of {prediction.title}; its numbers stand in the table of that score.",
+            alternative=f"{_synthetic(findings)}Waterfall of {prediction.title}; its numbers stand in the table of "
+            "that score.",
         )
-        for prediction, waterfall in found
-        if waterfall is not None
+        for prediction in findings.predictions
+        if f"{prediction.package}-waterfall" in figures
     ]
+
+
+def outlook_pictures(findings: Findings, figures: Mapping[str, bytes]) -> dict[str, list[Picture]]:
+    """Return by package the figures (SVG) of where the case stands in its cohort: survival, then inputs."""
+    words = {
+        "survival": (
+            "Risk groups of the training cohort, and survival for patients with the score of this case",
+            "Survival curves of {title}; their numbers stand in the sentences of that score.",
+        ),
+        "inputs": (
+            "The case's values among those of the training cohort",
+            "Inputs of {title} in its training cohort; their places stand in the figure's labels.",
+        ),
+    }
+    return {
+        prediction.package: [
+            Picture(
+                data=figures[f"{prediction.package}-{kind}"],
+                plane="",
+                caption=caption,
+                alternative=_synthetic(findings) + alternative.format(title=prediction.title),
+            )
+            for kind, (caption, alternative) in words.items()
+            if f"{prediction.package}-{kind}" in figures
+        ]
+        for prediction in findings.predictions
+    }
+
+
+def _synthetic(findings: Findings) -> str:
+    return "Synthetic data. " if findings.synthetic else ""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The predictions side by side: the months at which survival is told, and a row for each.
+
+    A row is the score as shown with survival at each of the months, empty where it tells none.
+    """
+
+    months: tuple[int, ...]
+    rows: tuple[tuple[Score, tuple[str, ...]], ...]
+
+
+def comparison(findings: Findings) -> Comparison:
+    """Return the predictions side by side."""
+    told = [
+        {} if item.outlook is None or item.outlook.survival is None else _told(chances(item.outlook.survival))
+        for item in findings.predictions
+    ]
+    months = tuple(sorted({month for known in told for month in known}))
+    rows = [
+        (score(item), tuple(known.get(month, "") for month in months))
+        for item, known in zip(findings.predictions, told, strict=True)
+    ]
+    return Comparison(months, tuple(rows))
+
+
+def _told(found: Sequence[Chance]) -> dict[int, str]:
+    return {
+        chance.month: f"{percent(chance.survival)} ({percent(chance.lower)} to {percent(chance.upper)})"
+        for chance in found
+    }
 
 
 def registration_pictures(pictures: Mapping[str, bytes]) -> list[Picture]:
@@ -267,7 +337,7 @@ def png_size(data: bytes) -> tuple[int, int]:
 
 
 def _picture(title: str, plane: str, data: bytes, findings: Findings) -> Picture:
-    synthetic = "Synthetic data. " if findings.synthetic else ""
+    synthetic = _synthetic(findings)
     if plane:
         text = f"{synthetic}{title}: {plane} slice with the outlines of the regions in their colours."
         return Picture(data, plane, f"{title}, {plane}", text)

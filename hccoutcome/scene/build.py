@@ -35,12 +35,13 @@ from hccoutcome.scene.nodes import (
     remove_case,
     study_of,
 )
+from hccoutcome.scene.outlook import outlook_nodes
 from hccoutcome.scene.places import point_of_interest
 from hccoutcome.scene.views import show_case
 
 SUFFIX_SYNTHETIC = " (synthetic)"
 _TABLES = ("results", "liver-scores", "clinical", "quality", "features")
-_OF_A_SCORE = ("contributions", "series", "chart", "waterfall")
+_OF_A_SCORE = ("contributions", "series", "chart", "waterfall", "outlook")
 ROLES = frozenset((*_TABLES, *_OF_A_SCORE, "provenance"))
 """What findings bring into a scene; a role may go on with ``-`` and a part, and with ``:`` and a package."""
 
@@ -49,10 +50,12 @@ def add_case(case: Case) -> CaseNodes:
     """Put a case's images and regions into the scene, under a patient and a study of their own.
 
     Images become volumes named by their phase, regions segments with name, colour and standard code, in one
-    segmentation for each grid on which they were outlined.
+    segmentation for each grid on which they were outlined. A case of a clinical record alone brings nothing yet.
     """
     scene = start_host()
     remove_case(scene, case.case_id)
+    if not case.images and not case.masks:
+        return CaseNodes(case.case_id, scene)
     volumes = {phase: _add_volume(case, phase, scene) for phase in case.images}
     segmentations = [_add_segmentation(case, masks, volumes, scene) for masks in masks_by_grid(case)]
     study = study_of(scene, case.case_id, case.case_id + SUFFIX_SYNTHETIC * case.synthetic)
@@ -82,6 +85,7 @@ def add_findings(findings: Findings, nodes: CaseNodes) -> CaseNodes:
         *_add_tables(findings, scene),
         *_add_contributions(findings, scene),
         *_add_waterfalls(findings, scene),
+        *_add_outlooks(findings, scene),
         _add_provenance(findings, scene),
     ]
     place(scene, study_of(scene, findings.case_id, findings.case_id + SUFFIX_SYNTHETIC * findings.synthetic), added)
@@ -189,6 +193,14 @@ def _add_waterfalls(findings: Findings, scene: slicer.vtkMRMLScene) -> Iterable[
             for role, node in waterfall_nodes(waterfall, scene).items():
                 mark(node, findings.case_id, f"{role}:{prediction.package}")
                 yield node
+
+
+def _add_outlooks(findings: Findings, scene: slicer.vtkMRMLScene) -> Iterable[slicer.vtkMRMLNode]:
+    """Yield, for each score of which a cohort is known, the tables and charts of where the case stands in it."""
+    for prediction in findings.predictions:
+        for role, node in outlook_nodes(prediction, scene).items():
+            mark(node, findings.case_id, f"{role}:{prediction.package}")
+            yield node
 
 
 def _contribution_nodes(prediction: Prediction, scene: slicer.vtkMRMLScene) -> dict[str, slicer.vtkMRMLNode]:

@@ -10,6 +10,7 @@ from hccoutcome.findings import Findings
 from hccoutcome.naming import parse_feature_name
 from hccoutcome.package.prediction import Contribution, Prediction
 from hccoutcome.package.stability import summary
+from hccoutcome.report.outlook_words import chances
 
 Columns = Mapping[str, Sequence[float] | Sequence[str]]
 
@@ -21,6 +22,7 @@ def result_columns(predictions: Sequence[Prediction]) -> Columns:
         "Score": [number(prediction.score) for prediction in predictions],
         "Scale": [prediction.scale for prediction in predictions],
         "Meaning": [prediction.label for prediction in predictions],
+        **_survival_columns(predictions),
         "Applicability": [prediction.applicability.status for prediction in predictions],
         "Stability": [summary(prediction.contributions) for prediction in predictions],
         "Reasons": [" ".join(prediction.applicability.reasons) for prediction in predictions],
@@ -30,6 +32,19 @@ def result_columns(predictions: Sequence[Prediction]) -> Columns:
         "SHA256": [prediction.sha256 for prediction in predictions],
         "Citation": [prediction.citation for prediction in predictions],
     }
+
+
+def _survival_columns(predictions: Sequence[Prediction]) -> Columns:
+    """Return survival with its limits at the landmarks that any prediction reaches; NaN where one does not."""
+    found = [None if item.outlook is None else item.outlook.survival for item in predictions]
+    known = [{} if item is None else {chance.month: chance for chance in chances(item)} for item in found]
+    columns: dict[str, list[float]] = {}
+    for month in sorted({month for told in known for month in told}):
+        title = f"Survival at {month} months"
+        columns[title] = [number(getattr(told.get(month), "survival", None)) for told in known]
+        columns[f"{title}, lower"] = [number(getattr(told.get(month), "lower", None)) for told in known]
+        columns[f"{title}, upper"] = [number(getattr(told.get(month), "upper", None)) for told in known]
+    return columns
 
 
 def contribution_columns(prediction: Prediction) -> Columns:
