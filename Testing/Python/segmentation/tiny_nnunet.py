@@ -1,8 +1,9 @@
 """Writes a trained model folder of nnU-Net v2 with a tiny network; run by a Python that has nnU-Net.
 
-``python tiny_nnunet.py FOLDER TRAINER CONFIGURATION LABELS [SPACING]``. The architecture, the three files and the
-checkpoint's fields are nnU-Net's own. The weights are set by hand so that the network tells bright voxels from dark
-ones: where they lie in the result shows whether axes and grids survived.
+``python tiny_nnunet.py REQUEST`` with a list of models as JSON, each with ``folder``, ``trainer``, ``configuration``,
+``labels``, ``spacing`` and ``bands``: the labels for values below 100 HU, from there to 200 HU, and above. The
+architecture, the three files and the checkpoint's fields are nnU-Net's own. The weights are set by hand so that the
+network tells bright voxels from dark ones: where they lie in the result shows whether axes and grids survived.
 """
 
 from __future__ import annotations
@@ -77,8 +78,8 @@ def plans(configuration: str, spacing: list[float]) -> dict:
     }  # fmt: skip
 
 
-def network(classes: int) -> torch.nn.Module:
-    """Return a network whose label grows with the voxel's own standardised value: 0 below 0, 1 to 2, then 2."""
+def network(classes: int, bands: list[int]) -> torch.nn.Module:
+    """Return a network that gives the labels in ``bands`` for standardised values below 0, from 0 to 2, and above."""
     found = get_network_from_plans(
         ARCHITECTURE["network_class_name"],
         ARCHITECTURE["arch_kwargs"],
@@ -88,42 +89,40 @@ def network(classes: int) -> torch.nn.Module:
         allow_init=True,
         deep_supervision=False,
     )
+    last = found.decoder.seg_layers[-1]
     with torch.no_grad():
         for parameter in found.parameters():
             parameter.zero_()
         found.encoder.stages[0][0].convs[0].conv.weight[0, 0, 1, 1, 1] = 1
         # The decoder sees what came up from below first (two features, left zero), then the skipped ones.
         found.decoder.stages[0].convs[0].conv.weight[0, 2, 1, 1, 1] = 1
-        for label in range(classes):
+        last.bias.fill_(-1000)
+        for band, label in enumerate(bands):
             # The largest of k x - k (k - 1) over k is that of x between 2 (k - 1) and 2 k.
-            found.decoder.seg_layers[-1].weight[label, 0, 0, 0, 0] = label
-            found.decoder.seg_layers[-1].bias[label] = -label * (label - 1)
+            last.weight[label, 0, 0, 0, 0] = band
+            last.bias[label] = -band * (band - 1)
     return found
 
 
-def main() -> None:
-    folder, trainer, configuration = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
-    labels = json.loads(sys.argv[4])
-    spacing = json.loads(sys.argv[5]) if len(sys.argv) > 5 else [2.0, 2.0, 2.0]
+def write_model(folder: Path, trainer: str, configuration: str, labels: dict, spacing: list, bands: list) -> None:
     (folder / "fold_0").mkdir(parents=True)
     dataset = {"channel_names": {"0": "CT"}, "labels": labels, "numTraining": 1, "file_ending": ".nii.gz"}
     (folder / "dataset.json").write_text(json.dumps(dataset))
     (folder / "plans.json").write_text(json.dumps(plans(configuration, spacing)))
-    torch.save(
-        {
-            "network_weights": network(len(labels)).state_dict(),
-            "optimizer_state": {},
-            "grad_scaler_state": None,
-            "logging": {},
-            "_best_ema": None,
-            "current_epoch": 1,
-            "init_args": {"configuration": configuration, "fold": 0},
-            "trainer_name": trainer,
-            "inference_allowed_mirroring_axes": (0, 1, 2),
-        },
-        folder / "fold_0" / "checkpoint_final.pth",
-    )
+    checkpoint = {
+        "network_weights": network(len(labels), bands).state_dict(),
+        "optimizer_state": {},
+        "grad_scaler_state": None,
+        "logging": {},
+        "_best_ema": None,
+        "current_epoch": 1,
+        "init_args": {"configuration": configuration, "fold": 0},
+        "trainer_name": trainer,
+        "inference_allowed_mirroring_axes": (0, 1, 2),
+    }
+    torch.save(checkpoint, folder / "fold_0" / "checkpoint_final.pth")
 
 
 if __name__ == "__main__":
-    main()
+    for model in json.loads(sys.argv[1]):
+        write_model(Path(model.pop("folder")), **model)
