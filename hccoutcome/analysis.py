@@ -18,6 +18,7 @@ import SimpleITK as sitk
 from hccoutcome.case import Case
 from hccoutcome.clinical.derive import derive
 from hccoutcome.clinical.record import check_record
+from hccoutcome.deep.package import DEEP
 from hccoutcome.errors import HCCError, InputError
 from hccoutcome.explanation.packages import explained
 from hccoutcome.files import sha256_of_json
@@ -115,6 +116,7 @@ def analyse(
     engine: str = "auto",
     seed: int = 0,
     explain: bool = True,
+    device: str = "auto",
     progress: Progress = silent,
     on_registration: OnRegistration | None = None,
 ) -> Findings:
@@ -127,6 +129,7 @@ def analyse(
         engine: ``"fast"``, ``"pyradiomics"`` or ``"auto"``.
         seed: of what is random: where registrations sample the images, and SHAP values.
         explain: compute what each input adds where that takes SHAP, some seconds for each package that is not linear.
+        device: on which networks compute: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
         progress: told how far the work is.
         on_registration: called with the name of the recipe, the check of each phase that it registered, and a region
             on their grid.
@@ -148,6 +151,8 @@ def analyse(
         clinical=derived.record,
         synthetic=case.synthetic,
         quality=quality,
+        device=device,
+        **_looked_at(case, packages),
     )
     predictions, doubts = _predictions(packages, inputs, extracted, seed, explain)
     asked = {package.name for package in packages}
@@ -313,6 +318,18 @@ def _predictions(
             predictions.append(prediction)
             failures[package.name] = str(error)
     return tuple(predictions), {"unexplained": failures} if failures else {}
+
+
+def _looked_at(case: Case, packages: Sequence[Package]) -> dict[str, Any]:
+    """Return images, masks and volumes for the packages whose networks look at the images themselves."""
+    if not any(package.weights.get("model") == DEEP for package in packages) or not case.images:
+        return {}
+    try:
+        masks = prepare(case.images, case.masks).masks
+    except InputError:  # the quality table says what is wrong with a mask; what needs it finds it missing
+        return {"images": case.images}
+    volumes = {region: {phase: _volume_ml(mask) for phase, mask in on.items()} for region, on in masks.items()}
+    return {"images": case.images, "masks": masks, "regions": volumes}
 
 
 def _inputs_of(package: Package, inputs: PackageInputs, extracted: Mapping[str, Extracted]) -> PackageInputs:

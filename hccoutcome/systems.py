@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from hccoutcome.clinical.scores import LIVER_SCORES
+from hccoutcome.deep import package as deep
 from hccoutcome.errors import InputError, nearest
 from hccoutcome.package import liver_scores as liver
 from hccoutcome.package.applicability import PackageInputs, judge, plan
@@ -33,6 +34,7 @@ SYSTEMS: Mapping[str, System] = MappingProxyType(
         haic_mri.HaicCRH.system: PrintedOrLearned(LinearSystem(haic_mri.HaicCRH)),
         liver.SYSTEM: liver.LiverScoreSystem(),
         **{name: LearnedSystem() for name in LEARNED},
+        **{name: deep.DeepSystem() for name in deep.SYSTEMS},
     }
 )
 """Every system that can apply packages, by the name that ``package.json`` gives it."""
