@@ -46,6 +46,7 @@ class AnalyseJob:
         engine: which radiomics engine computes the features: ``"auto"``, ``"fast"`` or ``"pyradiomics"``.
         scene: write ``scene.mrb``.
         report: write ``report.html``.
+        explain: tell what each input adds also where that takes SHAP; scene and report want it anyway.
         fingerprint: what the result is marked with, so that it is known again as that of this very job.
     """
 
@@ -57,6 +58,7 @@ class AnalyseJob:
     engine: str = "auto"
     scene: bool = True
     report: bool = True
+    explain: bool = False
     fingerprint: str = ""
 
     def __post_init__(self) -> None:
@@ -83,6 +85,7 @@ class AnalyseJob:
             "engine": self.engine,
             "scene": self.scene,
             "report": self.report,
+            "explain": self.explain,
             "fingerprint": self.fingerprint,
         }
 

@@ -70,7 +70,7 @@ def run_job(job: AnalyseJob, progress: Progress = silent) -> Findings:
             packages,
             settings=job.settings,
             engine=job.engine,
-            explain=job.scene or job.report,
+            explain=job.scene or job.report or job.explain,
             progress=part(progress, 0.1, 0.8),
             on_registration=partial(_keep_registration, registrations),
         )
@@ -144,6 +144,7 @@ def _show(
     """Put the case into a scene, and write the scene and the report that shows pictures of it."""
     from hccoutcome.report.html import write_report
     from hccoutcome.scene.build import add_case, add_findings
+    from hccoutcome.scene.chart_view import first_chart, open_with_chart
     from hccoutcome.scene.host import clear_scene, start_host
     from hccoutcome.scene.render import case_pictures
     from hccoutcome.scene.store import save_scene
@@ -151,8 +152,8 @@ def _show(
     progress(0.0, "building the scene")
     start_host()
     clear_scene()
-    nodes = add_case(case)
-    add_findings(findings, nodes)
+    nodes = add_findings(findings, add_case(case))
+    open_with_chart(nodes.scene, first_chart(findings, nodes))
     if job.scene:
         progress(0.3, "saving the scene")
         save_scene(folder / SCENE_FILE)

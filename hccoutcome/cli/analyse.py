@@ -36,6 +36,7 @@ def add(commands: Any) -> None:
 def _analyse(options: argparse.Namespace) -> int:
     from hccoutcome.jobs import AnalyseJob
     from hccoutcome.loading import case_files
+    from hccoutcome.report.outlook_words import sentences
     from hccoutcome.worker import REPORT_FILE, RESULT_FILE, SCENE_FILE, run_job
 
     files = case_files(
@@ -59,7 +60,7 @@ def _analyse(options: argparse.Namespace) -> int:
     else:
         besides = [item for item in findings.liver_scores if item.score is not None]
         for prediction in (*findings.predictions, *besides):
-            say(_score_line(prediction))
+            say("\n  ".join((_score_line(prediction), *sentences(prediction))))
         for name in written:
             say(f"{Path(name).stem:10} {job.out / name}")
     refused = [item for item in findings.predictions if item.applicability.status == "refused"]
