@@ -1,15 +1,19 @@
-"""``hcc features``: radiomic features into a table of one row."""
+"""``hcc features``: radiomic features into a table of one row, and beside it how they came about."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import os
+import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hccoutcome.cli.common import DONE, Bar, add_images, command, positive, say
+
+if TYPE_CHECKING:
+    from hccoutcome.case import Case
 
 
 def add(commands: Any) -> None:
@@ -34,9 +38,11 @@ def _features(options: argparse.Namespace) -> int:
             case, options.settings, engine=options.engine, progress=bar.progress, workers=options.threads
         )
     write_csv(options.out, list(features), [features])
+    record = _write_provenance(case, len(features), options)
     if options.json:
         notes = [asdict(note) for note in case.notes]
-        say(json.dumps({"features": len(features), "path": str(options.out), "quality": notes}))
+        answer = {"features": len(features), "path": str(options.out), "provenance": str(record), "quality": notes}
+        say(json.dumps(answer))
         return DONE
     for note in case.notes:
         say(
@@ -44,5 +50,22 @@ def _features(options: argparse.Namespace) -> int:
                 filter(None, [f"{note.subject}, {note.check}: {note.found} (expected {note.expected}).", note.note])
             )
         )
-    say(f"{len(features)} features written to {options.out}")
+    say(f"{len(features)} features written to {options.out}, how they came about to {record}")
     return DONE
+
+
+def _write_provenance(case: Case, features: int, options: argparse.Namespace) -> Path:
+    """Write beside the table what it takes to make it again, by hashes and names of phases and regions alone."""
+    from hccoutcome.files import sha256_of, write_json
+    from hccoutcome.radiomics.extraction import provenance
+    from hccoutcome.radiomics.settings import load_settings
+
+    record = {
+        "table": {"name": options.out.name, "sha256": sha256_of(options.out), "features": features},
+        "inputs": dict(case.sources),
+        "quality": [asdict(note) for note in case.notes],
+        "parameters": Path(options.settings).name,
+        **provenance(load_settings(options.settings), options.engine),
+        "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
+    return write_json(options.out.with_name(f"{options.out.stem}.provenance.json"), record)
