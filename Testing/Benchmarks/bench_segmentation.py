@@ -250,7 +250,7 @@ def main() -> int:
     """Print all tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--boxes", type=int, default=15, help="random boxes for each lesion")
-    parser.add_argument("--clicks", type=int, default=8, help="clicks for each lesion besides the deepest")
+    parser.add_argument("--clicks", type=int, default=20, help="clicks for each lesion besides the deepest")
     parser.add_argument("--strokes", type=int, default=10, help="strokes in the liver")
     parser.add_argument("--seeds", type=int, default=3, help="generated patients; 0 for none")
     parser.add_argument("--rows", type=Path, metavar="FILE", help="write the rows for the table of all benchmarks")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hccoutcome.cli.common import (
     DONE,
@@ -17,6 +17,11 @@ from hccoutcome.cli.common import (
     reference_files,
     say,
 )
+from hccoutcome.cli.segment import add_prompts, voxels
+from hccoutcome.errors import InputError
+
+if TYPE_CHECKING:
+    from hccoutcome.segmentation.order import DraftOrder
 
 
 def add(commands: Any) -> None:
@@ -28,6 +33,8 @@ def add(commands: Any) -> None:
     parser.add_argument("--case-id", metavar="NAME", help="name of the case")
     parser.add_argument("--modality", choices=("CT", "MR"), help="modality, where the images do not say")
     add_packages(parser)
+    parser.add_argument("--segment", metavar="auto|NAME", help="outline a missing liver and tumour first, as drafts")
+    add_prompts(parser)
     parser.add_argument("--no-scene", action="store_true", help="do not write the scene")
     parser.add_argument("--no-report", action="store_true", help="do not write the report")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
@@ -51,6 +58,7 @@ def _analyse(options: argparse.Namespace) -> int:
         engine=options.engine,
         scene=not options.no_scene,
         report=not options.no_report,
+        segment=_drafts(options),
     )
     with Bar(options) as bar:
         findings = run_job(job, bar.progress)
@@ -67,6 +75,19 @@ def _analyse(options: argparse.Namespace) -> int:
     for item in refused:
         complain(f"{item.package} gave no score: {' '.join(item.applicability.reasons)}")
     return WRONG_INPUT if refused else DONE
+
+
+def _drafts(options: argparse.Namespace) -> DraftOrder | None:
+    """Return what is to be outlined first."""
+    from hccoutcome.segmentation.order import DraftOrder
+
+    prompts = [name for name in ("box", "roi", "seeds") if getattr(options, name) is not None]
+    if options.segment is None:
+        if prompts:
+            raise InputError(f"--{prompts[0]} points at a region to outline, found no --segment: add --segment auto.")
+        return None
+    box = None if options.box is None else tuple(voxels(options.box))
+    return DraftOrder(options.segment, box, options.roi, options.seeds)
 
 
 def _score_line(prediction: Any) -> str:

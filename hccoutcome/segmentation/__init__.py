@@ -10,7 +10,6 @@ from hccoutcome.segmentation.engine import (
     Segmenter,
     Task,
     choose,
-    engine,
     engines,
     misfit,
     segment,
@@ -19,5 +18,5 @@ from hccoutcome.segmentation.prompts import Box, Clicks, Prompt, PromptKind, Str
 
 __all__ = [
     "AUTO", "ENGINES", "Box", "Card", "Clicks", "Draft", "Offer", "Prompt", "PromptKind", "Readiness", "Segmenter",
-    "Stroke", "Task", "choose", "engine", "engines", "misfit", "segment",
+    "Stroke", "Task", "choose", "engines", "misfit", "segment",
 ]  # fmt: skip

@@ -8,6 +8,7 @@ out is a ``Draft``: masks that nobody has reviewed yet, with all it takes to mak
 from __future__ import annotations
 
 import importlib
+import json
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -218,14 +219,28 @@ def choose(name: str, task: Task, available: Iterable[Segmenter] | None = None) 
 
 
 def _nothing_fits(task: Task, known: Mapping[str, Segmenter]) -> str:
-    """Return the sentence for a task that no engine can do, with the nearest way out."""
+    """Return the sentence for a task that no engine can do, with the nearest ways out."""
     wanted = " and ".join(task.regions)
-    fitting = [found for found in known.values() if not misfit(found.card, task)]
-    if fitting:
-        step = fitting[0].readiness(task).step
-        return f"No engine for the {wanted} is ready on this machine; for '{fitting[0].card.name}': {step}"
+    nearer = _what_to_give(task, known.values())
+    for found in known.values():
+        if not misfit(found.card, task):
+            step = found.readiness(task).step
+            return f"No engine for the {wanted} is ready on this machine; for '{found.card.name}': {step}{nearer}"
     last = list(known.values())[-1] if known else None
-    return f"No engine fits the {wanted}. " + (misfit(last.card, task) if last else "Install one.")
+    why = misfit(last.card, task) if last else "Install one."
+    return f"No engine fits the {wanted}.{nearer or ' ' + why}"
+
+
+def _what_to_give(task: Task, known: Iterable[Segmenter]) -> str:
+    """Return in a sentence what a ready engine needs for the task, empty where no prompt would help."""
+    for found in known:
+        offers = [found.card.offer(region) for region in task.regions]
+        if all(offer and task.modality in offer.modalities for offer in offers) and found.readiness(task).ready:
+            prompts = [kind for kind in PROMPTS if all(offer and kind in offer.prompts for offer in offers)]
+            if prompts:
+                needs = " or ".join(PROMPTS[kind] for kind in prompts)
+                return f" Or give {needs}: '{found.card.name}' is ready for that."
+    return ""
 
 
 def segment(task: Task, name: str = AUTO, progress: Progress = silent) -> Draft:
@@ -258,7 +273,8 @@ def segment(task: Task, name: str = AUTO, progress: Progress = silent) -> Draft:
         "review": "automatic, not reviewed",
         "seconds": round(time.perf_counter() - start, 2),
     }
-    return replace(draft, provenance={**record, **draft.provenance})
+    # Through JSON once, so that what is kept beside the masks and what a file gives back are equal.
+    return replace(draft, provenance=json.loads(json.dumps({**record, **draft.provenance})))
 
 
 def _check_mask(draft: Draft, region: str, task: Task) -> None:

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-import maxflow
 import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
@@ -170,7 +169,7 @@ def _above_diaphragm(body: np.ndarray, lung: np.ndarray, settings: LiverSettings
     """
     columns = np.asarray(lung.any(axis=0))
     # Where the image ends below the dome it shows the lungs' recesses only, which lie deeper than the liver's top.
-    if lung[-1].sum() < settings.lungs * body[-1].sum():
+    if not columns.any() or lung[-1].sum() < settings.lungs * body[-1].sum():
         return np.zeros_like(body)
     base = np.where(columns, lung.argmax(axis=0), np.nan).astype(float)
     base = _membrane(base, _between(columns))
@@ -184,8 +183,8 @@ def _between(columns: np.ndarray) -> np.ndarray:
     places = np.argwhere(columns)
     if min(np.ptp(places, axis=0)) < 2:
         return columns
-    grid = np.stack(np.indices(columns.shape), axis=-1)
-    return Delaunay(places).find_simplex(grid) >= 0
+    grid = np.argwhere(np.ones_like(columns))
+    return (Delaunay(places).find_simplex(grid) >= 0).reshape(columns.shape)
 
 
 def _membrane(height: np.ndarray, where: np.ndarray, rounds: int = 300) -> np.ndarray:
@@ -369,6 +368,8 @@ def _closed(mask: np.ndarray, radius: float, spacing: float) -> np.ndarray:
 
 def minimum_cut(voxels: np.ndarray, odds: np.ndarray, smooth: float, contrast: float) -> np.ndarray:
     """Return where voxels are inside, given their log-odds and that a border is cheap where grey levels jump."""
+    import maxflow
+
     graph = maxflow.GraphFloat(voxels.size, 3 * voxels.size)
     nodes = graph.add_grid_nodes(voxels.shape)
     for axis in range(voxels.ndim):
@@ -383,7 +384,7 @@ def minimum_cut(voxels: np.ndarray, odds: np.ndarray, smooth: float, contrast: f
 
 
 def distance(mask: np.ndarray, spacing: float) -> np.ndarray:
-    """Return the distance in mm from each voxel of a mask to the outside (0 outside)."""
+    """Return the distance in mm from each voxel of a mask to its outermost voxels (0 there and outside)."""
     image = sitk.GetImageFromArray(mask.astype(np.uint8))
     far = sitk.SignedMaurerDistanceMap(image, insideIsPositive=True, squaredDistance=False, useImageSpacing=False)
     return np.maximum(sitk.GetArrayFromImage(far), 0) * np.float32(spacing)

@@ -23,7 +23,7 @@ class RaySettings:
     Attributes:
         reach: how far the rays go.
         radii: steps along a ray.
-        core: from within which the lesion's grey levels are taken.
+        core: part of the expected border within which the lesion's grey levels are taken.
         alike: part of a lesion that may look like what is around it, so that no grey level alone excludes a voxel:
             lesions have capsules, necrosis and parts that enhance like the liver.
         data: largest log-odds that grey levels give a voxel.
@@ -34,7 +34,7 @@ class RaySettings:
 
     reach: float = 1.3
     radii: int = 44
-    core: float = 0.55
+    core: float = 0.65
     alike: float = 0.3
     data: float = 2.0
     pull: float = 4.0
@@ -88,20 +88,19 @@ class Rays:
         self._forbidden = ~(np.abs(along) <= 1).all(axis=0) & boxed
         self._ray_air = (np.min(levels, axis=0) < AIR_HU) & air
         self._ray_edge = np.mean([_edges(voxels, index, spacing) for voxels in phases], axis=0)
-        self._data = self._data_odds()
 
-    def _data_odds(self) -> np.ndarray:
-        """Return the log-odds that the grey levels along the rays give, core against outside."""
+    def _data(self, border: float) -> np.ndarray:
+        """Return the log-odds that the grey levels along the rays give: well inside ``border`` against outside."""
         s = self._settings
         around = self.histograms(self._outside, 2.0)
-        core = self.histograms(self.far < s.core, 2.5)
+        core = self.histograms(self.far < s.core * border, 2.5)
         lesion = [(1 - s.alike) * a + s.alike * b for a, b in zip(core, around, strict=True)]
         return np.clip(log_ratio(self._ray_bins, lesion, around), -s.data, s.data)
 
     def surface(self, border: float) -> np.ndarray:
         """Return the level (> 0 inside, in parts of the half axes) of the surface expected around ``border``."""
         s = self._settings
-        odds = self._data + np.clip(s.pull * (border - self._radii), -3, 2)
+        odds = self._data(border) + np.clip(s.pull * (border - self._radii), -3, 2)
         odds = np.where(self._ray_air, _AIR_ODDS, odds)
         odds = np.where(self._forbidden, _OUTSIDE_ODDS, odds)
         # A shell holds voxels as the square of its radius; 60 makes the sum over a ray about 20 log-odds.

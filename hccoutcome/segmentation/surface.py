@@ -10,10 +10,13 @@ rectangle. The optimum is global, so no start can be wrong.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-import maxflow
 import numpy as np
-from scipy.spatial import cKDTree
+from scipy.spatial import ConvexHull, cKDTree
+
+if TYPE_CHECKING:
+    import maxflow
 
 _NEVER = 1e6
 """Cost of a cut that the surface may not make; above any sum of gains of one ray."""
@@ -30,19 +33,19 @@ def sphere(subdivisions: int = 3) -> tuple[np.ndarray, np.ndarray]:
         [point for a in (-1, 1) for b in (-golden, golden) for point in ((0, a, b), (a, b, 0), (b, 0, a))], float
     )
     corners /= np.linalg.norm(corners, axis=1, keepdims=True)
-    edges = _nearest_pairs(corners)
+    edges = _edges(corners)
     for _ in range(subdivisions):
         middles = corners[edges].mean(axis=1)
         corners = np.concatenate([corners, middles / np.linalg.norm(middles, axis=1, keepdims=True)])
-        edges = _nearest_pairs(corners)
+        edges = _edges(corners)
     return corners, edges
 
 
-def _nearest_pairs(corners: np.ndarray) -> np.ndarray:
-    """Return the edges of the triangulation: each corner has five or six neighbours, the next ones are farther."""
-    tree = cKDTree(corners)
-    closest = tree.query(corners, k=2)[0][:, 1]
-    return tree.query_pairs(1.45 * float(closest.max()), output_type="ndarray")
+def _edges(corners: np.ndarray) -> np.ndarray:
+    """Return the edges of the triangles that points on a sphere span, each once."""
+    triangles = ConvexHull(corners).simplices
+    pairs = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [0, 2]]])
+    return np.unique(np.sort(pairs, axis=1), axis=0)
 
 
 def best_surface(gain: np.ndarray, edges: np.ndarray, step: int = 1) -> np.ndarray:
@@ -56,6 +59,8 @@ def best_surface(gain: np.ndarray, edges: np.ndarray, step: int = 1) -> np.ndarr
     Returns:
         (rays,) index of the outermost radius inside; at least 0, since the innermost one always is.
     """
+    import maxflow
+
     rays, radii = gain.shape
     weight = gain.astype(float)
     weight[:, 0] = _NEVER / 10

@@ -1,0 +1,150 @@
+"""Lesions from boxes and clicks, where the truth is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from lesions import array, ball, box_around, dice, grid, places, turned, with_lesion
+
+from hccoutcome.errors import InputError
+from hccoutcome.segmentation import Box, Clicks, Stroke, Task, segment
+from hccoutcome.segmentation.lattice import Lattice
+
+CENTRE, RADIUS = np.array([30.0, 28.0, 32.0]), np.array([14.0, 11.0, 12.0])
+
+
+def tumour(images, prompt, modality="CT"):
+    return array(segment(Task(images, ("tumor",), prompt, modality), "builtin").masks["tumor"])
+
+
+@pytest.mark.parametrize(("room", "least"), [(0.0, 0.9), (5.0, 0.93), (8.0, 0.9)])
+def test_a_plain_lesion_is_found_in_tight_and_loose_boxes(room, least):
+    image = grid()
+    lesion = ball(image, CENTRE, RADIUS)
+    found = tumour({"portal": with_lesion(image, lesion)}, box_around(image, lesion, room))
+    assert dice(found, lesion) > least
+
+
+@pytest.mark.parametrize("room", [0.0, 5.0])
+def test_a_small_lesion_is_found(room):
+    image = grid()
+    lesion = ball(image, CENTRE, 5.0)
+    found = tumour({"portal": with_lesion(image, lesion, inside=50.0)}, box_around(image, lesion, room))
+    assert dice(found, lesion) > 0.75
+
+
+def test_a_lesion_that_no_ellipsoid_is_beats_the_ellipsoid():
+    image = grid()
+    lesion = ball(image, CENTRE - (6, 4, 0), 9.0) | ball(image, CENTRE + np.array([6, 4, 4]), 9.0)
+    box = box_around(image, lesion, 4.0)
+    plain = ball(image, CENTRE + np.array([0, 0, 2]), np.array(box.half))
+    found = tumour({"portal": with_lesion(image, lesion)}, box)
+    assert dice(found, lesion) > dice(plain, lesion) + 0.1
+
+
+def test_a_turned_image_gives_the_same_lesion():
+    masks = []
+    for degrees in (0.0, 25.0):
+        image = grid(direction=turned(degrees))
+        lesion = ball(image, CENTRE, RADIUS)
+        masks.append(tumour({"portal": with_lesion(image, lesion)}, box_around(image, lesion, 4.0)))
+    assert dice(*masks) > 0.99
+
+
+def test_a_box_oblique_to_the_image_is_taken_as_it_lies():
+    image = grid()
+    along = places(image) - CENTRE
+    axes = np.reshape(turned(30.0), (3, 3))
+    lesion = (((along @ axes) / (18.0, 8.0, 10.0)) ** 2).sum(axis=-1) <= 1
+    middle = image.TransformContinuousIndexToPhysicalPoint((CENTRE / image.GetSpacing()).tolist())
+    oblique = Box(middle, tuple(axes.ravel()), (21.0, 11.0, 13.0))
+    found = tumour({"portal": with_lesion(image, lesion)}, oblique)
+    assert dice(found, lesion) > 0.9
+
+
+def test_a_second_phase_shows_what_the_first_does_not():
+    image = grid()
+    lesion = ball(image, CENTRE, RADIUS)
+    blank = with_lesion(image, lesion, inside=110.0, seed=1)
+    clear = with_lesion(image, lesion, inside=160.0, seed=2)
+    box = box_around(image, lesion, 6.0)
+    alone, both = tumour({"portal": blank}, box), tumour({"portal": blank, "arterial": clear}, box)
+    assert dice(both, lesion) > 0.9
+    assert dice(both, lesion) > dice(alone, lesion) + 0.03
+
+
+def test_the_scale_of_an_mr_image_does_not_matter():
+    image = grid()
+    lesion = ball(image, CENTRE, RADIUS)
+    voxels = with_lesion(image, lesion)
+    box = box_around(image, lesion, 4.0)
+    one = tumour({"t1": voxels}, box, "MR")
+    other = tumour({"t1": sitk.ShiftScale(voxels, 500.0, 7.0)}, box, "MR")
+    assert dice(one, lesion) > 0.9
+    assert dice(one, other) > 0.999
+
+
+def test_the_same_input_gives_the_same_voxels():
+    image = grid()
+    lesion = ball(image, CENTRE, RADIUS)
+    voxels, box = with_lesion(image, lesion), box_around(image, lesion, 4.0)
+    assert np.array_equal(tumour({"portal": voxels}, box), tumour({"portal": voxels}, box))
+
+
+@pytest.mark.parametrize("radius", [6.0, 13.0])
+def test_a_click_finds_lesions_of_different_sizes(radius):
+    image = grid((44, 90, 90))
+    lesion = ball(image, (44.0, 46.0, 42.0), radius)
+    click = image.TransformIndexToPhysicalPoint((45, 44, 21))
+    found = tumour({"portal": with_lesion(image, lesion)}, Clicks((click,)))
+    assert dice(found, lesion) > 0.8
+
+
+def test_a_stroke_along_a_lesion_finds_it_whole():
+    image = grid((44, 90, 90))
+    lesion = ball(image, (44.0, 46.0, 42.0), (24.0, 10.0, 10.0))
+    line = tuple(image.TransformIndexToPhysicalPoint((i, 46, 21)) for i in range(26, 64, 4))
+    found = tumour({"portal": with_lesion(image, lesion)}, Stroke((line,)))
+    assert dice(found, lesion) > 0.8
+
+
+def test_a_point_outside_cuts_off_what_is_nearer_to_it():
+    image = grid((44, 90, 90))
+    lesion = ball(image, (44.0, 46.0, 42.0), (17.0, 12.0, 12.0))
+    inside, outside = (image.TransformIndexToPhysicalPoint((i, 46, 21)) for i in (40, 56))
+    voxels = {"portal": with_lesion(image, lesion)}
+    free = tumour(voxels, Clicks((inside,)))
+    held = tumour(voxels, Clicks((inside,), (outside,)))
+    assert free[21, 46, 54]
+    assert not held[:, :, 49:].any()
+    assert held[21, 46, 44]
+
+
+def test_nothing_but_air_in_a_box_is_an_error():
+    image = grid()
+    air = with_lesion(image, ball(image, CENTRE, 1.0), inside=-900.0, outside=-900.0)
+    with pytest.raises(InputError, match=r"tumor was expected to be found from a box around it, found nothing"):
+        tumour({"portal": air}, box_around(image, ball(image, CENTRE, RADIUS)))
+
+
+def test_a_lattice_samples_a_linear_image_exactly():
+    image = grid(direction=turned(20.0))
+    ramp = places(image) @ np.array([1.0, 2.0, -0.5]) + 10
+    voxels = sitk.GetImageFromArray(ramp.astype(np.float32))
+    voxels.CopyInformation(image)
+    middle = image.TransformContinuousIndexToPhysicalPoint((CENTRE / image.GetSpacing()).tolist())
+    lattice = Lattice.around(np.array(middle), np.reshape(image.GetDirection(), (3, 3)), np.full(3, 8.0), 1.5)
+    expected = (lattice.places()[::-1] - lattice.centre[::-1, None, None, None]).transpose(1, 2, 3, 0) + CENTRE
+    assert lattice.sample(voxels) == pytest.approx(expected @ np.array([1.0, 2.0, -0.5]) + 10, abs=1e-2)
+
+
+def test_a_level_comes_back_where_it_was():
+    image = grid(direction=turned(20.0))
+    middle = image.TransformContinuousIndexToPhysicalPoint((CENTRE / image.GetSpacing()).tolist())
+    lattice = Lattice.around(np.array(middle), np.eye(3), np.full(3, 16.0), 1.0)
+    far = np.sqrt(((lattice.places() - lattice.centre[:, None, None, None]) ** 2).sum(axis=0))
+    assert dice(lattice.mask_on(10.0 - far, image), ball(image, CENTRE, 10.0)) > 0.99
+    elsewhere = grid()
+    elsewhere.SetOrigin((900.0, 0.0, 0.0))
+    assert not lattice.mask_on(10.0 - far, elsewhere).any()
