@@ -17,6 +17,7 @@ from hccoutcome.errors import InputError, nearest
 from hccoutcome.files import write_json
 from hccoutcome.habitat.settings import HabitatSettings
 from hccoutcome.loading import case_from_json, case_to_json
+from hccoutcome.segmentation.order import DraftOrder
 
 JOB_FILE = "job.json"
 WORKER_ARGUMENTS = ("-m", "hccoutcome.worker")
@@ -48,6 +49,7 @@ class AnalyseJob:
         report: write ``report.html``.
         explain: tell what each input adds also where that takes SHAP; scene and report want it anyway.
         fingerprint: what the result is marked with, so that it is known again as that of this very job.
+        segment: outline a missing liver and tumour first, as drafts; None leaves them missing.
     """
 
     case: CaseFiles
@@ -60,6 +62,7 @@ class AnalyseJob:
     report: bool = True
     explain: bool = False
     fingerprint: str = ""
+    segment: DraftOrder | None = None
 
     def __post_init__(self) -> None:
         if not self.packages and not self.settings:
@@ -87,6 +90,7 @@ class AnalyseJob:
             "report": self.report,
             "explain": self.explain,
             "fingerprint": self.fingerprint,
+            "segment": None if self.segment is None else self.segment.to_json(),
         }
 
     @classmethod
@@ -98,12 +102,14 @@ class AnalyseJob:
         """
         try:
             data = _read(folder, "analyse")
+            segment = data.pop("segment")
             return cls(
                 case=case_from_json(data.pop("case"), folder),
                 packages=tuple(data.pop("packages")),
                 out=Path(data.pop("out")),
                 settings=tuple(data.pop("settings")),
                 references={name: Path(file) for name, file in data.pop("references").items()},
+                segment=None if segment is None else DraftOrder.from_json(segment),
                 **data,
             )
         except _DAMAGED as error:

@@ -44,8 +44,9 @@ SCENE_FILE = "scene.mrb"
 REPORT_FILE = "report.html"
 
 REGISTRATION_FILES = "registration-*.png"
+DRAFT_FILES = "draft*.seg.nrrd"
 
-ANALYSIS_FILES = (RESULT_FILE, FEATURES_FILE, SCENE_FILE, REPORT_FILE, REGISTRATION_FILES)
+ANALYSIS_FILES = (RESULT_FILE, FEATURES_FILE, SCENE_FILE, REPORT_FILE, REGISTRATION_FILES, DRAFT_FILES)
 
 FAILED, WRONG_INPUT = 1, 2
 
@@ -62,8 +63,9 @@ def run_job(job: AnalyseJob, progress: Progress = silent) -> Findings:
         Cancelled: ``progress`` asked to stop; nothing is published.
     """
     packages = [read_package(name, reference=job.references.get(name)) for name in job.packages]
-    case = load_case(job.case, part(progress, 0.0, 0.1))
+    case = load_case(job.case, part(progress, 0.0, 0.05))
     with _staging(job.out) as folder:
+        case, drafts = _with_drafts(case, job, folder, part(progress, 0.05, 0.1))
         registrations: dict[str, bytes] = {}
         findings = analyse(
             case,
@@ -74,6 +76,8 @@ def run_job(job: AnalyseJob, progress: Progress = silent) -> Findings:
             progress=part(progress, 0.1, 0.8),
             on_registration=partial(_keep_registration, registrations),
         )
+        if drafts:
+            findings = replace(findings, provenance={**findings.provenance, "segmentation": drafts})
         for name, picture in registrations.items():
             (folder / f"{name}.png").write_bytes(picture)
         write_csv(folder / FEATURES_FILE, list(findings.features), [findings.features])
@@ -86,6 +90,19 @@ def run_job(job: AnalyseJob, progress: Progress = silent) -> Findings:
         _publish(folder, job.out, ANALYSIS_FILES)
     progress(1.0, "done")
     return findings
+
+
+def _with_drafts(case: Case, job: AnalyseJob, folder: Path, progress: Progress) -> tuple[Case, dict[str, Any]]:
+    """Return the case with what it lacked outlined, where that is wanted, and for the provenance by whom."""
+    if job.segment is None:
+        return case, {}
+    from hccoutcome.segmentation.draft import write_draft
+    from hccoutcome.segmentation.missing import outline_missing
+
+    outlined = outline_missing(case, job.segment, progress)
+    for number, (phase, draft) in enumerate(outlined.drafts.items()):
+        write_draft(draft, folder / (f"draft-{phase}.seg.nrrd" if number else "draft.seg.nrrd"))
+    return outlined.case, outlined.provenance
 
 
 def run_habitat_job(job: HabitatJob, folder: Path, progress: Progress = silent) -> Path:
