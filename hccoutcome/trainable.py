@@ -150,7 +150,7 @@ def _radscore(options: Options) -> Any:
 def _cox_ridge(options: Options) -> Any:
     from hccoutcome.survival.baselines import CoxRidge
 
-    return CoxRidge(options.modality, random_state=options.seed)
+    return CoxRidge(options.modality, stability=options.stability, random_state=options.seed)
 
 
 def _survival_forest(options: Options) -> Any:
@@ -168,7 +168,7 @@ def _survival_boosting(options: Options) -> Any:
 def _logistic_ridge(options: Options) -> Any:
     from hccoutcome.response.baselines import LogisticRidge
 
-    return LogisticRidge(options.modality, random_state=options.seed)
+    return LogisticRidge(options.modality, stability=options.stability, random_state=options.seed)
 
 
 def _alone(score: str) -> Callable[[Options], Any]:
@@ -257,7 +257,10 @@ _SYSTEMS = (
         tasks=("survival",),
         modalities=_SINGLE,
         make=_cox_ridge,
-        method="Cox regression on all columns, its ridge penalty by cross-validated partial likelihood.",
+        method=(
+            "Cox regression on all columns (stable ones where stability was measured), its ridge penalty by "
+            "cross-validated partial likelihood."
+        ),
         citation="Verweij PJM, van Houwelingen HC. Stat Med 1994;13:2427-2436",
     ),
     Trainable(
@@ -287,7 +290,10 @@ _SYSTEMS = (
         tasks=("response",),
         modalities=_SINGLE,
         make=_logistic_ridge,
-        method="Logistic regression on all columns, its ridge penalty by cross-validated likelihood.",
+        method=(
+            "Logistic regression on all columns (stable ones where stability was measured), its ridge penalty by "
+            "cross-validated likelihood."
+        ),
         citation="le Cessie S, van Houwelingen JC. Appl Stat 1992;41:191-201",
     ),
     Trainable(

@@ -249,7 +249,11 @@ def translate_features(path: Path, mapping: FeatureMapping) -> tuple[list[str], 
     names = [mapping.prefix + name for name in sources]
     for name in names:
         parse_feature_name(name)
-    rows = [{ID_COLUMN: row[mapping.case], **_features_of(row, sources, mapping)} for row in sheet.rows]
+    lacking = _with_offset(sheet.rows, mapping)
+    rows = [
+        {ID_COLUMN: row[mapping.case], **_features_of(row, sources, mapping, row[mapping.case] in lacking)}
+        for row in sheet.rows
+    ]
     if not mapping.repeat:
         return names, rows, []
     repeats = [{**row, RATER_COLUMN: source[mapping.repeat]} for row, source in zip(rows, sheet.rows, strict=True)]
@@ -266,11 +270,24 @@ def translate_features(path: Path, mapping: FeatureMapping) -> tuple[list[str], 
     return names, chosen, repeats
 
 
-def _features_of(row: Mapping[str, str], sources: Sequence[str], mapping: FeatureMapping) -> Row:
-    """Return one row's features by their new names, in Hounsfield units where the mapping says what they lack."""
+def _with_offset(rows: Sequence[Mapping[str, str]], mapping: FeatureMapping) -> set[str]:
+    """Return the patients whose grey levels have the offset; all repeats of a patient come from one image."""
+    offset = mapping.offset
+    if offset is None:
+        return set()
+    told = [row for row in rows if not mapping.repeat or row[mapping.repeat] == mapping.use]
+    return {
+        row[mapping.case]
+        for row in told
+        if not is_missing(row[offset.feature]) and float(row[offset.feature]) > offset.above
+    }
+
+
+def _features_of(row: Mapping[str, str], sources: Sequence[str], mapping: FeatureMapping, lacking: bool) -> Row:
+    """Return one row's features by their new names, in Hounsfield units where the patient's lack the offset."""
     found = {mapping.prefix + name: row[name] for name in sources}
     offset = mapping.offset
-    if offset is None or is_missing(row[offset.feature]) or float(row[offset.feature]) <= offset.above:
+    if offset is None or not lacking:
         return found
     prefix = f"{mapping.prefix}{offset.feature.rpartition('_')[0]}_"
     levels = {name: float(cell) for name, cell in found.items() if name.startswith(prefix) and not is_missing(cell)}

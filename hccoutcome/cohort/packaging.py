@@ -69,7 +69,8 @@ class TrainSettings:
         source: where they can be found, in words, empty where nobody else can have them.
         cautions: doubts that go with every number.
         limits: what the card says besides.
-        in_plane_mm, slice_mm: spacings of the images that the features come from; outside: a warning.
+        voxel_mm3: volumes of a voxel of the images that the features come from; outside: a warning.
+        substitutes: phases taken in place of the one that the features are named after, with a warning.
     """
 
     system: str
@@ -90,8 +91,8 @@ class TrainSettings:
     source: str = ""
     cautions: tuple[str, ...] = ()
     limits: tuple[str, ...] = ()
-    in_plane_mm: Range = ANY
-    slice_mm: Range = ANY
+    voxel_mm3: Range = ANY
+    substitutes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -263,7 +264,7 @@ def _requirements(system: Trainable, settings: TrainSettings, data: LearningData
     return Requirements(
         modality=(settings.images or system.images) if features else None,
         phases=tuple(
-            PhaseNeed(phase, in_plane_mm=settings.in_plane_mm, slice_mm=settings.slice_mm, coarsest_mm=10.0)
+            PhaseNeed(phase, settings.substitutes, coarsest_mm=10.0, voxel_mm3=settings.voxel_mm3)
             for phase in dict.fromkeys(name.phase for name in parsed)
         ),
         # At 1 mm, 0.1 mL are 100 voxels: below, textures describe noise.
@@ -296,11 +297,9 @@ def _stand_in(name: str, model: LearnedModel) -> str:
 
 
 def _median_in_words(column: Column) -> str:
-    for code, number in column.codes.items():
-        if number == column.fill:
-            return f"the training cohort's median, {code}"
+    value = column.value(column.fill)
     unit = VARIABLES[column.name].unit if column.name in VARIABLES else ""
-    return f"the training cohort's median, {column.fill:.4g} {unit}".rstrip()
+    return f"the training cohort's median, {value if isinstance(value, str) else f'{value:.4g} {unit}'}".rstrip()
 
 
 def _numbers(column: pd.Series) -> np.ndarray:

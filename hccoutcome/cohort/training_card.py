@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SHOWN_COLUMNS = 12
 FEW_EVENTS = 100
+CHANCE = 0.5
 
 
 def write_card(
@@ -59,7 +60,7 @@ def write_card(
             "repeats): imputation, scaling, selection and tuning were learned anew in each training part, and every "
             "patient is judged by models that did not see the patient."
         ),
-        limits=tuple(_limits(package, settings, data)),
+        limits=tuple(_limits(package, settings, data, found)),
         citation=f"{package.citation}. Trained anew: nothing of the source's results is claimed.",
     )
 
@@ -90,8 +91,9 @@ def _inputs(package: Package, system: Trainable, found: OutOfFold) -> str:
     variables = ", ".join(f"{need.meaning} [{need.unit}]" if need.unit else need.meaning for need in needs.variables)
     parts = [f"Clinical variables: {variables}." if variables else "", _features(package)]
     parts.append(f"{system.method} Missing values are filled in with the training median.")
-    often = [f"{name} {share:.0%}" for name, share in found.selection_frequency.items()][:SHOWN_COLUMNS]
-    if often:
+    shares = found.selection_frequency
+    often = [f"{name} {share:.0%}" for name, share in shares.items()][:SHOWN_COLUMNS]
+    if any(share < 1 for share in shares.values()):
         parts.append(f"Columns by the part of the cross-validation's models that used them: {', '.join(often)}.")
     return "\n\n".join(part for part in parts if part)
 
@@ -132,10 +134,12 @@ def _figure(name: str, estimate: Estimate, where: str) -> Figure:
     return Figure(name, f"{estimate.value:.3f}", f"{estimate.lower:.3f} to {estimate.upper:.3f}", where)
 
 
-def _limits(package: Package, settings: TrainSettings, data: LearningData) -> Iterator[str]:
+def _limits(package: Package, settings: TrainSettings, data: LearningData, found: OutOfFold) -> Iterator[str]:
     yield from settings.limits
     yield from package.requirements.cautions
     yield "Trained and measured on one cohort; there is no external validation."
+    if cross_validated(found).lower <= CHANCE:
+        yield "The interval of the cross-validated figure reaches down to 0.5: that it tells nothing is not excluded."
     events = int(data.y.sum()) if data.task == "response" else int(data.y["event"].sum())
     if min(events, len(data.X)) < FEW_EVENTS:
         kind = "responders" if data.task == "response" else "events"

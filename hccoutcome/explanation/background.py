@@ -70,7 +70,7 @@ def package_background(
         elif _is_standardised(column):
             made[column.name] = _from_column(column, rows, seed)
         else:
-            made[column.name] = [_nearest_code(column, column.fill)] * rows
+            made[column.name] = [column.value(column.fill)] * rows
             still.append(column.name)
     index = [f"made up {row}" for row in range(rows)]
     return Background(pd.DataFrame(made, index=index), _in_words(still, len(columns)))
@@ -85,13 +85,6 @@ def _in_words(still: Sequence[str], columns: int) -> str:
         return "every input at its training median"
     words = "rows made up from the training distribution of each input, the inputs independent of each other"
     return f"{words}; at the training median: {', '.join(still)}" if still else words
-
-
-def _nearest_code(column: Column, number: float) -> Value:
-    """Return a number of a column as a record holds it: the nearest code of a category."""
-    if not column.codes:
-        return number
-    return min(column.codes, key=lambda code: abs(column.codes[code] - number))
 
 
 def _probabilities(name: str, rows: int, seed: int) -> np.ndarray:
@@ -115,7 +108,7 @@ def _from_column(column: Column, rows: int, seed: int) -> list[Value]:
     known = Distribution(
         column.centre, column.scale, column.centre - 2 * column.scale, column.centre + 2 * column.scale
     )
-    return [_nearest_code(column, float(value or 0.0)) for value in _values(column.name, known, rows, seed)]
+    return [column.value(float(value or 0.0)) for value in _values(column.name, known, rows, seed)]
 
 
 def _quantiles(known: Distribution, probabilities: np.ndarray) -> np.ndarray:

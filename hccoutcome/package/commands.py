@@ -11,6 +11,7 @@ from typing import Any
 
 from hccoutcome.errors import InputError
 from hccoutcome.package.format import Package, PhaseNeed, Range, VariableNeed
+from hccoutcome.package.learned_system import LearnedSystem
 from hccoutcome.package.reading import check_parameters, list_packages, poses_as_shipped, read_package
 from hccoutcome.package.reference import Reference, reference_from_table
 from hccoutcome.package.schema import manifest_of, parse_manifest
@@ -50,6 +51,10 @@ def verify(name_or_path: str | Path, folders: Iterable[Path] = ()) -> dict[str, 
     """
     package = read_package(name_or_path, folders)
     check_parameters(package)
+    if package.weights.get("model") == "learned":
+        learned = LearnedSystem()
+        learned.check(package)
+        learned.load(package)
     warnings = [POSES_AS_SHIPPED] if poses_as_shipped(package) else []
     return {**_identity(package), "files": dict(package.files), "intact": True, "warnings": warnings}
 

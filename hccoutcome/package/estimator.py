@@ -16,6 +16,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from hccoutcome.errors import InputError, nearest
 from hccoutcome.package.inputs import Column, columns_of_modality, learn_columns, table_matrix
 from hccoutcome.package.learned import LearnedModel, Part
+from hccoutcome.selection.filters import StabilityGate
+from hccoutcome.stability.table import StabilityTable
 
 MODALITIES = ("clinical", "imaging", "early", "late")
 """Clinical or imaging columns alone; early fusion: both in one model; late fusion: a model each, weighed together."""
@@ -169,6 +171,15 @@ def prepared(table: pd.DataFrame, modality: str) -> tuple[tuple[Column, ...], pd
         raise InputError(f"No {modality} column has two different values: there is nothing to learn from.")
     values = table_matrix(columns, table)
     return columns, pd.DataFrame(values, index=table.index, columns=[column.name for column in columns])
+
+
+def gated(
+    columns: tuple[Column, ...], values: pd.DataFrame, stability: StabilityTable | None
+) -> tuple[tuple[Column, ...], pd.DataFrame]:
+    """Return the columns that a stability table calls stable, clinical ones included; all where there is no table."""
+    kept = {str(name) for name in StabilityGate(stability).fit(values).get_feature_names_out()}
+    columns = tuple(column for column in columns if column.name in kept)
+    return columns, values[[column.name for column in columns]]
 
 
 def check_modality(modality: str, known: Sequence[str] = MODALITIES) -> None:

@@ -1,5 +1,8 @@
 """A patient's values as a model reads them: categories as numbers, missing ones filled in, every column on one scale.
 
+Variables whose usual values span three orders of magnitude or more (AFP, PIVKA-II, CRP) enter by their logarithm: on
+their own scale one extreme patient would decide a coefficient, and the coefficient the risk of the next extreme one.
+
 What is learned (which columns, their fill, centre and scale) is learned in ``fit`` from the training part alone and is
 plain data, so that a package computes the very same numbers without any library.
 """
@@ -7,7 +10,7 @@ plain data, so that a package computes the very same numbers without any library
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,12 +28,15 @@ if TYPE_CHECKING:
 class Column:
     """One input of a model: ``(number - centre) / scale``, with ``fill`` for the number where it is missing.
 
+    The number is the value, the code of a category, or the value's logarithm to the base 10.
+
     Attributes:
         name: feature column, clinical variable or index.
         fill: median of the training patients of whom the value was known.
         centre: mean of the training patients after filling; 0 where the model reads plain numbers.
         scale: standard deviation (divisor n) after filling; 1 where the model reads plain numbers.
         codes: number of each category, empty for numbers.
+        logarithm: whether the number is the value's logarithm.
     """
 
     name: str
@@ -38,21 +44,33 @@ class Column:
     centre: float = 0.0
     scale: float = 1.0
     codes: Mapping[str, float] = field(default_factory=dict)
+    logarithm: bool = False
 
     def number(self, value: Any) -> float:
         """Return the number behind a value: NaN where it is missing.
 
         Raises:
-            InputError: a text that is none of the categories.
+            InputError: a text that is none of the categories, or a value from 0 down where its logarithm is read.
         """
         if value is None:
             return np.nan
         if not isinstance(value, str):
-            return float(value)
+            return self._logarithm(float(value)) if self.logarithm else float(value)
         if value not in self.codes:
             wanted = nearest(value, self.codes) if self.codes else "a number is expected"
             raise InputError(f"'{self.name}' is '{value}', which the model does not know; {wanted}: correct it.")
         return self.codes[value]
+
+    def _logarithm(self, value: float) -> float:
+        if value <= 0:
+            raise InputError(f"'{self.name}' should be above 0, found {value:g}: correct it.")
+        return float(np.log10(value))
+
+    def value(self, number: float) -> float | str:
+        """Return the value behind a number: the opposite of ``number``; the category with the nearest code."""
+        if self.codes:
+            return min(self.codes, key=lambda code: abs(self.codes[code] - number))
+        return float(10.0**number) if self.logarithm else number
 
     def numbers(self, values: Iterable[Any]) -> np.ndarray:
         """Return what the model reads for several patients, shape (patients,)."""
@@ -67,6 +85,7 @@ class Column:
             "centre": self.centre,
             "scale": self.scale,
             "codes": dict(self.codes),
+            "logarithm": self.logarithm,
         }
 
     @classmethod
@@ -84,6 +103,7 @@ class Column:
             centre=fields.number("centre"),
             scale=fields.number("scale"),
             codes={code: codes.number(code) for code in fields.object("codes")},
+            logarithm=fields.value("logarithm", bool, "true or false"),
         )
         fields.done()
         if column.scale <= 0:
@@ -129,7 +149,7 @@ def learn_columns(table: pd.DataFrame, standardise: bool = True) -> tuple[Column
 
 def _learn(name: str, values: pd.Series, standardise: bool) -> Column | None:
     codes = {code.value: float(code.number) for code in VARIABLES[name].codes} if _is_category(name) else {}
-    plain = Column(name, np.nan, codes=codes)
+    plain = Column(name, np.nan, codes=codes, logarithm=spans_magnitudes(name))
     found = np.array([plain.number(value) for value in values], dtype=float)
     if np.isinf(found).any():
         raise InputError(f"The column '{name}' holds an infinite number: correct it or leave the cell empty.")
@@ -142,7 +162,15 @@ def _learn(name: str, values: pd.Series, standardise: bool) -> Column | None:
     # Numbers that only differ by rounding would be blown up into noise.
     if scale <= 1e-12 * abs(centre):
         return None
-    return Column(name, fill, centre, scale, codes) if standardise else Column(name, fill, codes=codes)
+    if not standardise:
+        centre, scale = 0.0, 1.0
+    return replace(plain, fill=fill, centre=centre, scale=scale)
+
+
+def spans_magnitudes(name: str) -> bool:
+    """Return whether usual values of a clinical variable span three orders of magnitude or more."""
+    variable = VARIABLES.get(name)
+    return variable is not None and variable.kind == "number" and 0 < 1000 * variable.typical[0] <= variable.typical[1]
 
 
 def _is_category(name: str) -> bool:

@@ -50,10 +50,7 @@ def _at(column: Column, values: Sequence[Any], level: float) -> float | str:
     """Return a quantile of a column; of a category, the code there."""
     numbers = np.array([column.number(value) for value in values], dtype=float)
     known = numbers[~np.isnan(numbers)]
-    if not column.codes:
-        return float(np.quantile(known, level))
-    number = float(np.quantile(known, level, method="lower"))
-    return next(code for code, value in column.codes.items() if value == number)
+    return column.value(float(np.quantile(known, level, method="lower" if column.codes else "linear")))
 
 
 def make_vectors(model: LearnedModel, rows: Sequence[Row]) -> dict[str, Any]:

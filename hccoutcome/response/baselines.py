@@ -14,6 +14,7 @@ from hccoutcome.package.estimator import (
     SINGLE_MODEL_MODALITIES,
     ResponseEstimator,
     check_modality,
+    gated,
     linear_part,
     part_name,
     prepared,
@@ -23,6 +24,7 @@ from hccoutcome.package.estimator import (
 from hccoutcome.package.inputs import Column
 from hccoutcome.package.learned import LearnedModel
 from hccoutcome.package.ridge import rotated
+from hccoutcome.stability.table import StabilityTable
 
 STRENGTHS = tuple(float(strength) for strength in np.logspace(-4, 1, 11))
 """Inverse ridge penalties among which cross-validation chooses."""
@@ -34,6 +36,7 @@ class LogisticRidge(ResponseEstimator):
     Args:
         modality: ``"clinical"``, ``"imaging"`` or ``"early"`` (both).
         strengths: inverse penalties to try.
+        stability: table of the imaging columns' stability, None where it was not measured.
         inner_folds: folds of the cross-validation that chooses.
         random_state: seed of its folds.
     """
@@ -43,11 +46,13 @@ class LogisticRidge(ResponseEstimator):
         modality: str = "early",
         *,
         strengths: Sequence[float] = STRENGTHS,
+        stability: StabilityTable | None = None,
         inner_folds: int = 5,
         random_state: int | None = 0,
     ) -> None:
         self.modality = modality
         self.strengths = strengths
+        self.stability = stability
         self.inner_folds = inner_folds
         self.random_state = random_state
 
@@ -59,7 +64,7 @@ class LogisticRidge(ResponseEstimator):
         """
         check_modality(self.modality, SINGLE_MODEL_MODALITIES)
         response = response_of(y)
-        columns, values = prepared(X, self.modality)
+        columns, values = gated(*prepared(X, self.modality), self.stability)
         turned, axes = rotated(values.to_numpy())
         search = tuned(
             LogisticRegression(solver="newton-cholesky", max_iter=200),

@@ -17,6 +17,7 @@ from hccoutcome.package.estimator import (
     SINGLE_MODEL_MODALITIES,
     SurvivalEstimator,
     check_modality,
+    gated,
     linear_part,
     part_name,
     prepared,
@@ -25,6 +26,7 @@ from hccoutcome.package.estimator import (
 )
 from hccoutcome.package.learned import LearnedModel, Part
 from hccoutcome.package.ridge import rotated
+from hccoutcome.stability.table import StabilityTable
 
 PENALTIES = tuple(float(penalty) for penalty in np.logspace(0, 4, 9))
 """Ridge penalties among which cross-validation chooses, from next to none to next to no model."""
@@ -36,6 +38,7 @@ class CoxRidge(SurvivalEstimator):
     Args:
         modality: ``"clinical"``, ``"imaging"`` or ``"early"`` (both).
         penalties: ridge penalties to try.
+        stability: table of the imaging columns' stability, None where it was not measured.
         inner_folds: folds of the cross-validation that chooses.
         random_state: seed of its folds.
     """
@@ -45,11 +48,13 @@ class CoxRidge(SurvivalEstimator):
         modality: str = "early",
         *,
         penalties: Sequence[float] = PENALTIES,
+        stability: StabilityTable | None = None,
         inner_folds: int = 5,
         random_state: int | None = 0,
     ) -> None:
         self.modality = modality
         self.penalties = penalties
+        self.stability = stability
         self.inner_folds = inner_folds
         self.random_state = random_state
 
@@ -61,7 +66,7 @@ class CoxRidge(SurvivalEstimator):
         """
         check_modality(self.modality, SINGLE_MODEL_MODALITIES)
         outcome = survival_of(y)
-        columns, values = prepared(X, self.modality)
+        columns, values = gated(*prepared(X, self.modality), self.stability)
         turned, axes = rotated(values.to_numpy())
         splits = list(StratifiedFolds(self.inner_folds, self.random_state or 0).split(turned, outcome))
         self.penalty_ = max(self.penalties, key=lambda penalty: held_out_likelihood(turned, outcome, penalty, splits))

@@ -77,7 +77,7 @@ def test_columns_are_learned_as_scikit_learn_would():
     from sklearn.impute import SimpleImputer
     from sklearn.preprocessing import StandardScaler
 
-    numbers = TABLE.drop(columns=["bclc", "sex"])
+    numbers = TABLE.drop(columns=["bclc", "sex", "afp"])
     columns = learn_columns(numbers)
     expected = StandardScaler().fit_transform(SimpleImputer(strategy="median").fit_transform(numbers))
     np.testing.assert_allclose(table_matrix(columns, numbers), expected, atol=1e-12)
@@ -90,6 +90,17 @@ def test_categories_become_the_numbers_of_the_schema():
     np.testing.assert_array_equal(column.numbers(["0", "A", "B", "C", "D", None]), [0, 1, 2, 3, 4, 2.5])
     with pytest.raises(InputError, match="'bclc' is 'E', which the model does not know; Known: 0, A, B, C, D"):
         column.number("E")
+
+
+def test_what_spans_magnitudes_enters_by_its_logarithm():
+    (column,) = learn_columns(pd.DataFrame({"afp": [1.0, 10, 1000, np.nan]}))
+    assert column.logarithm
+    assert (column.fill, column.centre) == (1.0, 1.25)
+    np.testing.assert_allclose(column.numbers([1.0, 10, 1000, None]) * column.scale + 1.25, [0, 1, 3, 1])
+    assert column.value(3.0) == pytest.approx(1000)
+    assert not any(learned.logarithm for learned in learn_columns(TABLE) if learned.name != "afp")
+    with pytest.raises(InputError, match="'afp' should be above 0, found 0: correct it"):
+        column.number(0.0)
 
 
 def test_what_does_not_vary_is_left_out_and_what_is_infinite_refused():
