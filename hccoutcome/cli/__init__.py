@@ -17,6 +17,8 @@ from hccoutcome.cli import (
     analyse,
     cohort,
     dicom,
+    dicomseg,
+    engine,
     evaluate,
     explain,
     features,
@@ -48,6 +50,8 @@ COMMANDS = (
     evaluate,
     explain,
     segment,
+    engine,
+    dicomseg,
 )
 """Modules with a function ``add`` that adds commands; what a command needs is imported when it runs."""
 

@@ -14,7 +14,8 @@ from hccoutcome.errors import InputError
 if TYPE_CHECKING:
     import SimpleITK as sitk
 
-    from hccoutcome.segmentation import Draft, Prompt, Task
+    from hccoutcome.case import ImageFile
+    from hccoutcome.segmentation import Card, Draft, Prompt, Task
     from hccoutcome.status import QualityItem
 
 
@@ -31,6 +32,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--mask", action="append", default=[], metavar="REGION=PATH", help="mask that is there already")
     parser.add_argument("--modality", choices=("CT", "MR"), help="modality, where the images do not say; default CT")
     parser.add_argument("--out", type=Path, metavar="FILE.seg.nrrd", help="file for the draft")
+    parser.add_argument("--dicom-seg", type=Path, metavar="FILE.dcm", help="also write the draft as DICOM SEG")
 
 
 def add_prompts(parser: argparse.ArgumentParser) -> None:
@@ -52,10 +54,13 @@ def _segment(options: argparse.Namespace) -> int:
     from hccoutcome.segmentation.hints import draft_hints
 
     check_target(check_name(options.out))
+    series = _series_folder(options)
     with Bar(options) as bar:
         task = _task(options, part(bar.progress, 0.0, 0.2))
         draft = segment(task, options.engine, part(bar.progress, 0.2, 0.95))
         write_draft(draft, options.out)
+        if series is not None:
+            _write_dicom_seg(draft, *series, options.dicom_seg)
         hints = draft_hints(draft.masks, task.known, draft.provenance["engine"])
     _answer(draft, hints, options)
     return DONE
@@ -69,6 +74,31 @@ def _check(options: argparse.Namespace) -> None:
         )
     if options.out is None:
         raise InputError("A segmentation needs a file to go to, found none: give --out FILE.seg.nrrd.")
+
+
+def _series_folder(options: argparse.Namespace) -> tuple[str, ImageFile] | None:
+    """Return phase and place of the series to which a DICOM SEG object is to belong: the first image's."""
+    from hccoutcome.files import check_target
+    from hccoutcome.loading import case_files
+
+    if options.dicom_seg is None:
+        return None
+    check_target(options.dicom_seg)
+    phase, file = next(iter(case_files(None, options.image).images.items()))
+    if not file.path.is_dir():
+        raise InputError(
+            f"A DICOM SEG object belongs to a DICOM series, found the image '{file.path.name}': give the folder of its "
+            "series as --image."
+        )
+    return phase, file
+
+
+def _write_dicom_seg(draft: Draft, phase: str, file: ImageFile, path: Path) -> None:
+    from hccoutcome.imaging.dicom import read_series
+    from hccoutcome.segmentation.dicom_exchange import maker_of, write_segments
+
+    series = read_series(file.path, file.series_uid, phase)
+    write_segments(path, draft.masks, series, maker_of(draft.provenance))
 
 
 def _task(options: argparse.Namespace, progress: Any) -> Task:
@@ -124,12 +154,13 @@ def _answer(draft: Draft, hints: tuple[QualityItem, ...], options: argparse.Name
         if item.status != "ok" and item.check != "review":
             say(f"look at {item.subject}: {item.check.removeprefix('draft ')} {item.found}. {item.note}")
     say(f"written to {options.out}")
+    if options.dicom_seg is not None:
+        say(f"written to {options.dicom_seg}")
 
 
 def _list(options: argparse.Namespace) -> int:
     """Say which engines there are."""
     from hccoutcome.segmentation import engines
-    from hccoutcome.segmentation.prompts import PROMPTS
 
     if options.json:
         say(json.dumps({"engines": [{**asdict(engine.card), **asdict(engine.readiness())} for engine in engines()]}))
@@ -137,9 +168,21 @@ def _list(options: argparse.Namespace) -> int:
     for engine in engines():
         card, state = engine.card, engine.readiness()
         say(f"{card.name}: {card.title}, {'ready' if state.ready else f'not ready: {state.step}'}")
-        for offer in card.offers:
-            needs = " or ".join(PROMPTS[kind] for kind in offer.prompts)
-            say(f"  {offer.region} in {' and '.join(offer.modalities)}, from {needs}")
+        for needs, regions in _regions_by_needs(card).items():
+            say(f"  {', '.join(regions)} {needs}")
         say(f"  licence: {card.licence}")
+        if card.weights:
+            say(f"  weights: {card.weights}")
         say(f"  cite: {card.citation}")
     return DONE
+
+
+def _regions_by_needs(card: Card) -> dict[str, list[str]]:
+    """Return the regions that an engine gives by what it needs for them, in words."""
+    from hccoutcome.segmentation.prompts import PROMPTS
+
+    found: dict[str, list[str]] = {}
+    for offer in card.offers:
+        prompts = " or ".join(PROMPTS[kind] for kind in offer.prompts)
+        found.setdefault(f"in {' and '.join(offer.modalities)}, from {prompts}", []).append(offer.region)
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,49 @@ def read_seg(path: Path, segment: str | None = None) -> sitk.Image:
     if len(found) != 1:
         raise InputError(choose_a_segment(MaskFile(path, segment), [f"{label}" for label in labels.values()]))
     return _volume(seg, found[0], labels[found[0]], path)
+
+
+@dataclass(frozen=True)
+class SegSegment:
+    """One segment of a DICOM SEG object.
+
+    Attributes:
+        number: its number, by which ``read_seg`` takes it.
+        label: its name.
+        type: code of what it is: value, scheme, meaning.
+        maker: name of the program that outlined it, empty for a person.
+        kind: AUTOMATIC, SEMIAUTOMATIC or MANUAL.
+    """
+
+    number: int
+    label: str
+    type: tuple[str, str, str]
+    maker: str
+    kind: str
+
+
+def list_segments(path: Path) -> tuple[SegSegment, ...]:
+    """Return the segments of a DICOM SEG object (a file, or a folder with exactly one).
+
+    Raises:
+        InputError: it is no SEG object, or cannot be read.
+    """
+    seg = _open(_seg_file(path))
+    found = []
+    for number in map(int, seg.segment_numbers):
+        description = seg.get_segment_description(number)
+        code = description.segmented_property_type
+        maker = description.algorithm_identification
+        found.append(
+            SegSegment(
+                number,
+                _label(seg, number),
+                (str(code.value), str(code.scheme_designator), str(code.meaning)),
+                "" if maker is None else str(maker.name),
+                str(description.algorithm_type.value),
+            )
+        )
+    return tuple(found)
 
 
 def _label(seg: Segmentation, number: int) -> str:

@@ -1,4 +1,4 @@
-"""Write a label image as a DICOM SEG object that belongs to a DICOM series.
+"""Write a label image, or masks that may overlap, as a DICOM SEG object that belongs to a DICOM series.
 
 The object carries the patient and study of the series as they stand in its files, and its frame of reference. Labels on
 the lattice of the series become frames that refer to its slices; labels on another grid (resampled to 1 mm, say) become
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import SimpleITK as sitk
@@ -40,6 +40,7 @@ _MAY_BE_EMPTY = (
 """What the standard allows to be empty and other programs leave out."""
 _NEEDED = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID")
 _SERIES_NUMBER = 9001
+_MOST_MASKS = 32
 _ALGORITHM_FAMILY: Concept = ("123110", "DCM", "Artificial Intelligence")
 
 
@@ -61,6 +62,20 @@ class SegmentCode:
     type: Concept
     site: Concept | None = None
     colour: tuple[int, int, int] = (255, 255, 255)
+
+
+@dataclass(frozen=True)
+class Maker:
+    """What made the outlines.
+
+    Attributes:
+        name, version: of the program.
+        kind: ``AUTOMATIC``, ``SEMIAUTOMATIC`` where a person pointed or corrected, ``MANUAL`` where a person drew.
+    """
+
+    name: str
+    version: str = __version__
+    kind: Literal["AUTOMATIC", "SEMIAUTOMATIC", "MANUAL"] = "AUTOMATIC"
 
 
 def write_seg(
@@ -86,14 +101,67 @@ def write_seg(
             needs, or the labels are empty.
         EnvironmentNeeded: the file cannot be written.
     """
-    import highdicom as hd
-
     values = sitk.GetArrayViewFromImage(labels)
     _check_labels(values, segments)
+    placed = _placed(labels, series)
+    voxels = sitk.GetArrayFromImage(placed).astype(np.uint8)
+    return _write(path, placed, voxels, segments, series, Maker(algorithm), created)
+
+
+def write_masks(
+    path: Path,
+    masks: Sequence[sitk.Image],
+    segments: Sequence[SegmentCode],
+    series: DicomImage,
+    maker: Maker,
+    created: datetime | None = None,
+) -> Path:
+    """Write masks as a binary DICOM SEG object and return its path; a liver may hold its tumours.
+
+    Args:
+        path: file to write.
+        masks: binary masks on one grid, none of them empty.
+        segments: what each mask is, numbered from 1 in their order.
+        series: the series to which the masks belong.
+        maker: what made them.
+        created: time of creation; now where None.
+
+    Raises:
+        InputError: a mask is empty or lies outside the series, or the series lacks what such an object needs.
+        EnvironmentNeeded: the file cannot be written.
+    """
+    arrays = [sitk.GetArrayViewFromImage(mask) != 0 for mask in masks]
+    empty = [segment.name for segment, array in zip(segments, arrays, strict=True) if not array.any()]
+    if empty:
+        raise InputError(f"A segmentation to write holds something, found '{empty[0]}' empty: outline it or leave it.")
+    if len(masks) > _MOST_MASKS:
+        raise InputError(f"A segmentation holds up to {_MOST_MASKS} masks, found {len(masks)}: write two of them.")
+    # One bit a mask: so they go through the same steps as labels and stay apart.
+    bits = sum(array.astype(np.uint32) << number for number, array in enumerate(arrays))
+    image = sitk.GetImageFromArray(np.asarray(bits, np.uint32))
+    image.CopyInformation(masks[0])
+    placed = _placed(image, series)
+    bits = sitk.GetArrayFromImage(placed)
+    voxels = np.stack([(bits >> number & 1).astype(np.uint8) for number in range(len(masks))], axis=-1)
+    return _write(path, placed, voxels, segments, series, maker, created)
+
+
+def _write(
+    path: Path,
+    placed: sitk.Image,
+    voxels: np.ndarray,
+    segments: Sequence[SegmentCode],
+    series: DicomImage,
+    maker: Maker,
+    created: datetime | None,
+) -> Path:
+    """Write voxels, labels (slices, rows, columns) or masks (..., segments), at the place of an image."""
+    import highdicom as hd
+
     created = created or datetime.now()
     sources = [_source(file, series.image.GetSpacing()[2]) for file in series.files]
     _check_sources(sources, series)
-    volume = _volume(labels, series, str(sources[0].FrameOfReferenceUID))
+    volume = _volume(placed, voxels, str(sources[0].FrameOfReferenceUID))
     uids = [_uid(part, volume, sources, created) for part in ("series", "instance", "dimensions")]
     try:
         with _quiet_highdicom():
@@ -101,7 +169,7 @@ def write_seg(
                 source_images=sources,
                 pixel_array=volume,
                 segmentation_type="BINARY",
-                segment_descriptions=[_description(segment, algorithm) for segment in segments],
+                segment_descriptions=[_description(segment, maker) for segment in segments],
                 series_instance_uid=uids[0],
                 series_number=_SERIES_NUMBER,
                 sop_instance_uid=uids[1],
@@ -110,9 +178,9 @@ def write_seg(
                 manufacturer_model_name="hccoutcome",
                 software_versions=__version__,
                 device_serial_number="none",
-                content_label="HABITATS" if len(segments) > 1 else "SEGMENTATION",
-                content_description=algorithm[:64],
-                series_description=algorithm[:64],
+                content_label="HABITATS" if len(segments) > 1 and voxels.ndim == 3 else "SEGMENTATION",
+                content_description=maker.name[:64],
+                series_description=maker.name[:64],
             )
             _stamp(found, created, uids[2])
     except pydicom_errors() as error:
@@ -143,10 +211,8 @@ def _check_labels(values: np.ndarray, segments: Sequence[SegmentCode]) -> None:
         raise InputError(f"Labels are 0 to {len(segments)}, found {int(values.min())} to {largest}: describe them all.")
 
 
-def _volume(labels: sitk.Image, series: DicomImage, frame: str) -> Volume:
-    """Return the labels as frames: on the slices of the series where they lie on its lattice, else cut to their box."""
-    from highdicom.volume import Volume
-
+def _placed(labels: sitk.Image, series: DicomImage) -> sitk.Image:
+    """Return labels on the slices of the series where they lie on its lattice, else cut to their box."""
     inside = sitk.Resample(labels, series.image, sitk.Transform(), sitk.sitkNearestNeighbor, 0)
     if not np.count_nonzero(sitk.GetArrayViewFromImage(inside)):
         raise InputError(
@@ -154,9 +220,16 @@ def _volume(labels: sitk.Image, series: DicomImage, frame: str) -> Volume:
             "images were read from."
         )
     labels = on_grid(labels, series.image) if same_lattice(labels, series.image) else _cut(labels)
-    labels = _whole_bytes(labels)
-    affine = Geometry.from_image(labels).affine[:, [2, 1, 0, 3]]
-    return Volume(sitk.GetArrayFromImage(labels).astype(np.uint8), affine, "PATIENT", frame)
+    return _whole_bytes(labels)
+
+
+def _volume(placed: sitk.Image, voxels: np.ndarray, frame: str) -> Volume:
+    """Return voxels as frames at the place of an image."""
+    from highdicom.volume import Volume
+
+    affine = Geometry.from_image(placed).affine[:, [2, 1, 0, 3]]
+    channels: Any = None if voxels.ndim == 3 else {"SegmentNumber": list(range(1, voxels.shape[-1] + 1))}
+    return Volume(voxels, affine, "PATIENT", frame, channels)
 
 
 def _cut(labels: sitk.Image) -> sitk.Image:
@@ -207,7 +280,7 @@ def _check_sources(sources: Sequence[Dataset], series: DicomImage) -> None:
             )
 
 
-def _description(segment: SegmentCode, algorithm: str) -> SegmentDescription:
+def _description(segment: SegmentCode, maker: Maker) -> SegmentDescription:
     import highdicom as hd
     from highdicom.sr.coding import CodedConcept
 
@@ -216,9 +289,11 @@ def _description(segment: SegmentCode, algorithm: str) -> SegmentDescription:
         segment_label=segment.name,
         segmented_property_category=CodedConcept(*segment.category),
         segmented_property_type=CodedConcept(*segment.type),
-        algorithm_type="AUTOMATIC",
-        algorithm_identification=hd.AlgorithmIdentificationSequence(
-            name=algorithm[:64], family=CodedConcept(*_ALGORITHM_FAMILY), version=__version__
+        algorithm_type=maker.kind,
+        algorithm_identification=None
+        if maker.kind == "MANUAL"
+        else hd.AlgorithmIdentificationSequence(
+            name=maker.name[:64], family=CodedConcept(*_ALGORITHM_FAMILY), version=(maker.version or "not stated")[:64]
         ),
         anatomic_regions=None if segment.site is None else [CodedConcept(*segment.site)],
         display_color=hd.color.CIELabColor.from_rgb(*segment.colour),

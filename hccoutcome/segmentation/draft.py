@@ -64,19 +64,20 @@ def _header(draft: Draft) -> dict[str, str]:
     }
     for layer, (region, mask) in enumerate(draft.masks.items()):
         source = f"{draft.provenance['engine']} {draft.provenance['version']}"
-        segment = _segment(region, mask, layer, source)
+        review = draft.provenance.get("review", REVIEW["draft"])
+        segment = _segment(region, mask, layer, source, review)
         fields.update({f"Segment{layer}_{name}": value for name, value in segment.items()})
     return fields
 
 
-def _segment(region: str, mask: sitk.Image, layer: int, source: str) -> dict[str, str]:
+def _segment(region: str, mask: sitk.Image, layer: int, source: str, review: str) -> dict[str, str]:
     look = appearance(region)
     inside = sitk.GetArrayViewFromImage(mask) != 0
     spans = [np.flatnonzero(inside.any(axis=axes)) for axes in ((0, 1), (0, 2), (1, 2))]
     tags = {
         "TerminologyEntry": look.terminology,
         "HCCOutcome.Source": source,
-        "HCCOutcome.Review": REVIEW["draft"],
+        "HCCOutcome.Review": review,
     }
     return {
         "ID": region,

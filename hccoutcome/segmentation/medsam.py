@@ -66,7 +66,7 @@ class Medsam:
             title="MedSAM",
             version="ViT-B",
             offers=(Offer("tumor", ("box", "clicks", "stroke"), ("CT", "MR")),),
-            licence="Apache-2.0, the published weights too",
+            licence="Apache-2.0; its authors state no other for the published weights",
             citation="Ma J, et al. Nature Communications 2024;15:654, doi 10.1038/s41467-024-44824-z",
             weights="the checkpoint medsam_vit_b.pth (375 MB) from https://github.com/bowang-lab/MedSAM",
         )
