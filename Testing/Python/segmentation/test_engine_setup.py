@@ -168,3 +168,34 @@ def test_every_engine_says_what_it_needs_and_the_one_step(monkeypatch, capsys):
         assert item["ready"] or len(item["step"]) > 30
     assert engines["builtin"]["ready"]
     assert not any(engines[name]["ready"] for name in ("totalsegmentator", "nnunet", "medsam"))
+
+
+@posix
+def test_a_draft_is_written_as_dicom_seg_beside_the_segmentation(tmp_path, capsys):
+    import numpy as np
+    import SimpleITK as sitk
+    from synthetic_dicom import write_series
+    from test_totalsegmentator import with_weights
+
+    from hccoutcome.imaging.dicom import read_series
+    from hccoutcome.imaging.dicom_seg import list_segments
+    from hccoutcome.segmentation.dicom_exchange import read_segments
+
+    write_series(tmp_path / "ct", 6, RescaleIntercept=-100)
+    image = read_series(tmp_path / "ct").image
+    python = environment_with(tmp_path / "ts", "TotalSegmentator")
+    weights = with_weights(tmp_path / "w", 297, 298)
+    change_setup("totalsegmentator", {"python": python, "weights": weights, "device": "cpu"})
+    asked = ["segment", "--engine", "totalsegmentator", "--image", f"portal={tmp_path / 'ct'}", "--region", "liver"]
+    out, dicom = tmp_path / "d.seg.nrrd", tmp_path / "d.dcm"
+    assert main([*asked, "--out", str(out), "--dicom-seg", str(dicom)]) == 0
+    assert f"written to {dicom}" in capsys.readouterr().out
+    found = sitk.GetArrayFromImage(read_segments(dicom, image)["liver"]) != 0
+    assert found.any()
+    np.testing.assert_array_equal(found, sitk.GetArrayFromImage(image) > 35)
+    (segment,) = list_segments(dicom)
+    assert (segment.kind, segment.maker) == ("AUTOMATIC", "HCC Outcome totalsegmentator")
+    sitk.WriteImage(image, str(tmp_path / "ct.nii.gz"))
+    asked[4] = f"portal={tmp_path / 'ct.nii.gz'}"
+    assert main([*asked, "--out", str(out), "--dicom-seg", str(dicom)]) == 2
+    assert "belongs to a DICOM series, found the image 'ct.nii.gz'" in capsys.readouterr().err

@@ -324,3 +324,13 @@ def test_what_is_missing_is_said_in_one_step(tmp_path):
     wrong = MonaiNetwork(Setup(model=tmp_path / "network.json", weights=tmp_path / "w.pt"))
     assert "has an unknown field 'more'" in wrong.readiness().step
     assert [offer.region for offer in wrong.card.offers] == ["liver", "tumor"]
+
+
+def test_the_description_in_the_documentation_is_a_valid_one():
+    page = (Path(__file__).parents[3] / "Docs" / "engines.md").read_text(encoding="utf-8")
+    config = config_from_json(json.loads(page.split("```json\n")[1].split("```")[0]), "'engines.md'")
+    assert config.regions == {"liver": (1, 2), "tumor": (2,)}
+    pytest.importorskip("torch")
+    from hccoutcome.segmentation.monai_inference import build_network
+
+    build_network(config)
