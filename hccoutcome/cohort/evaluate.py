@@ -127,7 +127,8 @@ def evaluate(
         settings=settings_to_json(settings, endpoint),
         sources=dict(study.cohort.sources),
         software=_software(),
-        doubts=(*study.doubts, *notes, *more_notes),
+        doubts=study.doubts,
+        notes=(*notes, *more_notes),
     )
 
 

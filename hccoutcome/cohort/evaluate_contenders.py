@@ -96,7 +96,7 @@ def _named(name: str) -> list[Contender]:
         return [Contender(package.name, package=package)]
     raise InputError(
         f"'{name}' is neither a system, a shipped package nor the path of one; "
-        f"{nearest(word, [*TRAINABLE, *list_packages()])}."
+        f"{nearest(word, {*TRAINABLE, *list_packages()})}."
     )
 
 

@@ -215,8 +215,8 @@ def overlap(package: Package, table: str, others: Collection[str]) -> str:
 
 _OVERLAP = MappingProxyType(
     {
-        "table": ("It learned from this very table: the figures flatter it and say nothing about other patients.",),
-        "features": ("It learned from the same file of features: make sure that no patient is in both tables.",),
+        "table": ("it learned from this very table: the figures flatter it and say nothing about other patients.",),
+        "features": ("it learned from the same file of features: make sure that no patient is in both tables.",),
         "": (),
     }
 )

@@ -77,7 +77,7 @@ def read_study_cohort(
         listed=len(lines),
         table=sha256_of(path),
         extras=pd.DataFrame(columns, index=cohort.X.index),
-        doubts=_doubts(cohort, set(rows)),
+        doubts=_doubts(cohort, {*rows, *_cases(features)}),
     )
 
 
@@ -101,12 +101,21 @@ def _values(cells: Sequence[str]) -> list[Any]:
         return list(known)
 
 
+def _cases(features: Path | None) -> set[str]:
+    """Return the names in a file of features; those of patients outside the table are told in findings too."""
+    if features is None:
+        return set()
+    header, lines = read_lines(features, "feature table")
+    return {cells[header.index(ID_COLUMN)] for _, cells in lines}
+
+
 def _doubts(cohort: TrainingCohort, cases: set[str]) -> tuple[str, ...]:
     """Return the doubts about a table that name no patient; of the others only how many there are."""
     notes = [f"{item.subject}: {item.note}" for item in cohort.findings if item.status == "warning"]
     told = [note for note in notes if not any(case in note for case in cases)]
     rest = len(notes) - len(told)
-    more = [f"{counted(rest, 'more doubt')} about single patients: 'hcc table check' tells them."] if rest else []
+    about = "doubt" if not told else "more doubt"
+    more = [f"{counted(rest, about)} about single patients: 'hcc table check' tells them."] if rest else []
     return (*told, *more)
 
 

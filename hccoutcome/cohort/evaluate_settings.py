@@ -68,6 +68,8 @@ def check_settings(settings: StudySettings, task: Task) -> None:
     Raises:
         InputError: names what does not.
     """
+    if min(settings.bootstrap, settings.leaks, settings.threshold_folds) < 0:
+        raise InputError("Samples, permutations and folds are counted from 0, found a negative number: correct it.")
     if settings.leaks == 1:
         raise InputError("A leak test needs at least 2 permutations, found 1: 5 is usual.")
     if task == "response" and (settings.adjust or settings.added or settings.months is not None):

@@ -168,14 +168,14 @@ def _compare(y: NDArray[Any], first: Predicted, second: Predicted) -> Versus | N
 def _inside_folds(first: Predicted, second: Predicted, both: Bools) -> Comparison | None:
     """Compare inside the folds of the cross-validation that at least one of two systems went through.
 
-    Predictions of different folds come from different models: compared over all patients, a cross-validated system would
-    lose against a package, whose scores come from one.
+    Predictions of different folds come from different models: compared over all patients, a cross-validated system
+    would lose against a package, whose scores come from one.
     """
     folds = first.found or second.found
     if folds is None:
         return None
     try:
-        return compare_cross_validated(*(_on_folds(given, folds, both) for given in (first, second)))
+        return compare_cross_validated(_on_folds(first, folds, both), _on_folds(second, folds, both))
     except InputError:  # no fold holds two patients with both who can be compared
         return None
 

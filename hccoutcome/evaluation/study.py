@@ -296,7 +296,8 @@ class Study:
         settings: what it takes to do the same again.
         sources: SHA256 of every file read, by its name.
         software: versions.
-        doubts: about the table, one sentence each.
+        doubts: about the table, one sentence each; none names a patient.
+        notes: what was asked for and could not be measured, one sentence each.
     """
 
     task: Task
@@ -322,6 +323,7 @@ class Study:
     sources: Mapping[str, str]
     software: Mapping[str, str]
     doubts: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def figure(self) -> str:

@@ -61,9 +61,11 @@ def figures_of(study: Study) -> Iterator[StudyFigure]:
         what = study.endpoint
         if study.months is not None:
             what = f"an event within {study.months:.3g} months ({study.endpoint})"
+        shown = {model.name for model in study.decision.models}
+        patients = int(np.all([given.known for given in study.predicted if given.label in shown], axis=0).sum())
         caption = (
-            f"Decision curves of {what}: net benefit of treating by a prediction at each threshold, on "
-            "the patients for whom all have one. A useful curve lies above both treating all and treating none."
+            f"Decision curves of {what}: net benefit of treating by a prediction at each threshold, on the {patients} "
+            "patients for whom all have one. A useful curve lies above both treating all and treating none."
         )
         yield StudyFigure("decision", "utility", caption, draw_decision(study.decision))
     yield from _of_models(study)
@@ -73,8 +75,8 @@ def _of_response(study: Study) -> Iterator[StudyFigure]:
     pairs = [(given, item) for given, item in _pairs(study) if isinstance(item, ResponseFigures)]
     first = pairs[0][1]
     caption = (
-        "ROC curves of the finished predictions with DeLong's intervals, which take the models as fixed. Where models of "
-        "different folds share no scale, a cross-validated curve lies lower than the AUC inside folds."
+        "ROC curves of the finished predictions with DeLong's intervals, which take the models as fixed. Where models "
+        "of different folds share no scale, a cross-validated curve lies lower than the AUC inside folds."
     )
     band = {first.label: first.band} if len(pairs) == 1 else None
     yield StudyFigure("roc", "discrimination", caption, draw_roc({item.label: item.roc for _, item in pairs}, band))

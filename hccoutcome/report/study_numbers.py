@@ -70,6 +70,7 @@ def metrics_of(study: Study) -> dict[str, Any]:
         "flow": plain(study.flow),
         "applied": plain(study.applied),
         "doubts": list(study.doubts),
+        "notes": list(study.notes),
         "settings": plain(study.settings),
         "sources": dict(study.sources),
         "software": dict(study.software),

@@ -17,6 +17,8 @@ TOO_GOOD = 0.95
 ENOUGH = 100
 """Patients with and without the outcome that an evaluation should have (Vergouwe, J Clin Epidemiol 2005;58:475)."""
 NOTABLE = 0.05
+BALANCED = 0.1
+"""Standardised differences up to here count as balanced (Austin, Stat Med 2009;28:3083)."""
 VAGUE = 0.15
 """A test for leaks whose interval reaches further than this from its middle excludes nothing."""
 WAYS = {
@@ -42,6 +44,8 @@ def verdict(study: Study) -> list[Sentence]:
             found += _of_system(study, given, item)
     found += _refusals(study)
     found += _comparisons(study)
+    found += _matching(study)
+    found += (Sentence("warning", note) for note in study.notes)
     return [*found, *_size(study)]
 
 
@@ -59,7 +63,7 @@ def _of_system(study: Study, given: Predicted, item: ResponseFigures | SurvivalF
     main = item.main
     what = f"{given.label} ({WAYS[given.way]}, {item.patients} patients): {study.figure} {figure_text(main)}"
     if given.way == "apparent":
-        yield Sentence("refused", f"{what}. {' '.join(given.notes)}")
+        yield Sentence("refused", f"{what}; {'; '.join(given.notes)}")
         return
     if main.lower > CHANCE:
         yield Sentence("ok", f"{what}. The interval lies above 0.5: better than chance.")
@@ -98,11 +102,15 @@ def _doubts(study: Study, given: Predicted, item: ResponseFigures | SurvivalFigu
             f"{check.corrected.value:.2f} less the optimism, {check.plus632:.2f} by .632+.",
         )
     if item.leaks is not None:
-        yield _leaks(study, given.label, item.leaks)
+        yield _leaks(study, given, item.leaks)
 
 
-def _leaks(study: Study, label: str, found: LeakCheck) -> Sentence:
-    what = f"{label} on permuted outcomes and {found.columns} columns: {study.figure} {figure_text(found.figure)}"
+def _leaks(study: Study, given: Predicted, found: LeakCheck) -> Sentence:
+    unread = " (those of noise are features, which it does not read)" if given.modality == "clinical" else ""
+    what = (
+        f"{given.label} on permuted outcomes and {found.columns} columns{unread}: "
+        f"{study.figure} {figure_text(found.figure)}"
+    )
     if not found.clean:
         return Sentence("refused", f"{what}; the interval does not hold 0.5: something leaks between the folds.")
     if found.figure.upper - found.figure.lower > 2 * VAGUE:
@@ -168,6 +176,17 @@ def _refusals(study: Study) -> Iterator[Sentence]:
         if item.doubtful:
             words = f"{item.label} had doubts about {item.doubtful} of {item.scored} scores"
             yield Sentence("warning", f"{words}; the reasons stand under Packages.")
+
+
+def _matching(study: Study) -> Iterator[Sentence]:
+    """Yield which covariates matching left unbalanced."""
+    if study.matched is None:
+        return
+    rows = study.matched.balance
+    unbalanced = [row.name for row in rows if row.after is not None and abs(row.after) > BALANCED]
+    if unbalanced:
+        words = f"Matching by the propensity of '{study.matched.treatment}' leaves {', '.join(unbalanced)} unbalanced"
+        yield Sentence("warning", f"{words}: figures among the matched compare unlike groups.")
 
 
 def _comparisons(study: Study) -> Iterator[Sentence]:
