@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from hccoutcome.cli.common import DONE, Bar, command, positive, say
 from hccoutcome.cli.table import add_table, table_options
+from hccoutcome.cli.train_network import NETWORKS, add_network, refuse_network_options, train_network
+from hccoutcome.errors import InputError
 
 if TYPE_CHECKING:
     from hccoutcome.cohort.packaging import Trained
@@ -25,17 +27,23 @@ def add(commands: Any) -> None:
     parser.add_argument("--extraction", metavar="NAME|FILE", help="package or parameter file the features come from")
     parser.add_argument("--stability", type=Path, metavar="FILE.json", help="stability table: unstable features go")
     parser.add_argument("--candidate", action="append", default=[], metavar="NAME", help="classifier of PRIME-R to try")
-    parser.add_argument("--images", choices=("CT", "MR"), help="modality of the images; default that of the paper")
+    parser.add_argument(
+        "--images", metavar="CT|MR|ROOT", help="modality, default that of the paper; for networks the folder of cases"
+    )
     parser.add_argument("--folds", type=positive, default=5, help="of the cross-validation; default 5")
     parser.add_argument("--repeats", type=positive, default=5, help="of the cross-validation; default 5")
     parser.add_argument("--seed", type=int, default=0, help="of everything random; default 0")
     parser.add_argument("--workers", type=positive, default=1, metavar="N", help="processes of the cross-validation")
     parser.add_argument("--name", default="", help="name of the package")
     parser.add_argument("--cohort", default="", metavar="TEXT", help="who the patients are, in words, for the card")
+    add_network(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder, or file ending in .zip")
 
 
 def _train(options: argparse.Namespace) -> int:
+    if options.system in NETWORKS:
+        return train_network(options)
+    refuse_network_options(options)
     from hccoutcome.cohort.packaging import TrainSettings, train_package
     from hccoutcome.cohort.training import read_training_table
     from hccoutcome.package.writing import check_target, write_package
@@ -53,7 +61,7 @@ def _train(options: argparse.Namespace) -> int:
         candidates=tuple(options.candidate),
         stability=None if options.stability is None else read_table(options.stability),
         extraction=_extraction(options),
-        images=options.images,
+        images=_modality(options.images),
         name=options.name,
         cohort=options.cohort,
     )
@@ -64,6 +72,14 @@ def _train(options: argparse.Namespace) -> int:
     summary = _summary(trained, options.out)
     say(json.dumps(summary, indent=2) if options.json else _as_text(summary))
     return DONE
+
+
+def _modality(name: str | None) -> Any:
+    if name not in (None, "CT", "MR"):
+        raise InputError(
+            f"'{name}' is not a modality of images; --images is CT or MR, and a folder for networks alone."
+        )
+    return name
 
 
 def _endpoint(options: argparse.Namespace) -> str:
