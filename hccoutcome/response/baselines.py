@@ -99,7 +99,7 @@ class ResponseByScore(ResponseEstimator):
         response = response_of(y)
         columns, values = score_alone(X, self.name)
         # The weakest penalty keeps the coefficient finite where the score tells responders from others perfectly.
-        fitted = LogisticRegression(C=1e3, solver="newton-cholesky").fit(values.to_numpy(), response)
+        fitted = LogisticRegression(C=1e3, solver="newton-cholesky", tol=1e-8).fit(values.to_numpy(), response)
         self.classes_ = np.array([False, True])
         self.model_ = logistic_model("clinical", columns, fitted.coef_[0], fitted.intercept_[0])
         return self

@@ -77,7 +77,7 @@ class HaicModel(ResponseEstimator):
                 raise InputError(f"The model '{self.kind}' reads {group} features and the table has none: add them.")
             chosen += self._imaging(X[groups[group]], response)
         columns, values = prepared(X[chosen], "both")
-        fitted = LogisticRegression(solver="newton-cholesky").fit(values.to_numpy(), response)
+        fitted = LogisticRegression(solver="newton-cholesky", tol=1e-8).fit(values.to_numpy(), response)
         self.classes_ = np.array([False, True])
         name = "clinical" if self.kind == "clinical" else "both"
         self.model_ = logistic_model(name, columns, fitted.coef_[0], float(fitted.intercept_[0]))

@@ -158,8 +158,8 @@ def test_what_cannot_be_learned_from_is_refused(cohort):
 
 
 def test_permuted_outcomes_are_not_learned():
-    table, hazard = patients(60, seed=2)
+    table, hazard = patients(48, seed=2)
     model = PrimeR("late", candidates=QUICK, threshold=0.005, inner_folds=2)
     found = check_leaks(model, table, response(hazard, 2), seed=1, folds=3)
-    assert found.columns == 600
+    assert found.columns == 480
     assert found.clean, found.figure

@@ -136,17 +136,27 @@ def test_a_score_that_the_table_lacks_is_asked_for(table, hazard):
 
 @pytest.mark.parametrize(
     "model",
-    [CoxRidge(penalties=(100.0, 1000.0), inner_folds=3), SurvivalForest(n_estimators=30), RadscoreLasso(folds=3)],
+    [
+        CoxRidge(penalties=(100.0, 1000.0), inner_folds=2),
+        SurvivalForest(n_estimators=20),
+        SurvivalBoosting(n_estimators=10),
+        RadscoreLasso(folds=2),
+        SurvivalByScore("bclc"),
+    ],
     ids=lambda model: type(model).__name__,
 )
 def test_permuted_survival_is_not_learned(model):
-    table, hazard = patients(60, seed=2)
+    table, hazard = patients(48, seed=2)
     found = check_leaks(model, table, survival(hazard, 2), seed=1, folds=3)
     assert found.clean, found.figure
 
 
-def test_permuted_responses_are_not_learned():
-    table, hazard = patients(60, seed=2)
-    model = LogisticRidge(strengths=(0.001, 0.01), inner_folds=3)
+@pytest.mark.parametrize(
+    "model",
+    [LogisticRidge(strengths=(0.001, 0.01), inner_folds=2), ResponseByScore("bclc")],
+    ids=lambda model: type(model).__name__,
+)
+def test_permuted_responses_are_not_learned(model):
+    table, hazard = patients(48, seed=2)
     found = check_leaks(model, table, response(hazard, 2), seed=1, folds=3)
     assert found.clean, found.figure
