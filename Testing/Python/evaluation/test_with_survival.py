@@ -28,6 +28,17 @@ class FirstColumn(BaseEstimator):
         return self.factor * X["a"].to_numpy()
 
 
+class Memory(BaseEstimator):
+    """Knows how long its training patients lived, and nothing of others."""
+
+    def fit(self, X: pd.DataFrame, y: np.ndarray) -> Memory:
+        self.known_ = dict(zip(X.index, -y["time"], strict=True))
+        return self
+
+    def predict(self, X: pd.DataFrame) -> np.ndarray:
+        return np.array([self.known_.get(case, 0.0) for case in X.index])
+
+
 @pytest.fixture
 def cohort() -> tuple[pd.DataFrame, np.ndarray]:
     draw = np.random.default_rng(4)
@@ -56,6 +67,12 @@ def test_a_constant_risk_gives_everybody_the_same_survival(cohort) -> None:
     values = np.array([curve(12.0) for curve in curves])
     assert np.ptp(values) == 0
     assert 0.3 < values[0] < 0.9
+
+
+def test_survival_is_not_learned_from_what_a_model_knows_by_heart(cohort) -> None:
+    table, outcome = cohort
+    curves = WithSurvival(Memory()).fit(table, outcome).predict_survival_function(table)
+    assert np.ptp([curve(12.0) for curve in curves]) < 1e-6
 
 
 def test_everything_stays_inside_the_training_part(cohort) -> None:
