@@ -161,5 +161,5 @@ def test_the_test_for_leaks_says_what_was_found() -> None:
     clean = LeakCheck(Estimate(0.51, 0.45, 0.57, 0.99, "t"), (0.5, 0.52), 90, 900)
     leaking = LeakCheck(Estimate(0.8, 0.7, 0.9, 0.99, "t"), (0.79, 0.81), 90, 900)
     text = words(draw_leaks({"honest": clean, "other": leaking}))
-    assert "honest: mean 0.51 (0.45 to 0.57), nothing found" in text
-    assert "other: mean 0.80 (0.70 to 0.90), a leak" in text
+    assert "honest: mean 0.51 (0.45 to 0.57), holds 0.5" in text
+    assert "other: mean 0.80 (0.70 to 0.90), does not hold 0.5: a leak" in text

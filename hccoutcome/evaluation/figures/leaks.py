@@ -30,10 +30,11 @@ def draw_leaks(found: Mapping[str, LeakCheck], figure_name: str = "AUC") -> Figu
             axes.plot(check.figures, [row] * len(check.figures), "o", color=colour, markersize=3, alpha=0.6)
             axes.plot([mean.lower, mean.upper], [row + 0.22] * 2, color=colour)
             axes.plot([mean.value], [row + 0.22], "D", color=colour, markersize=3.5)
-            words = f"{name}: mean {interval_text(mean)}, {'nothing found' if check.clean else 'a leak'}"
-            axes.text(0.0, row - 0.22, words, transform=axes.get_yaxis_transform(), fontsize=6.5, va="bottom")
+            words = f"{name}: mean {interval_text(mean)}, {'holds 0.5' if check.clean else 'does not hold 0.5: a leak'}"
+            text = axes.text(0.0, row - 0.22, words, transform=axes.get_yaxis_transform(), fontsize=6.5, va="bottom")
+            text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.5})
         ends = [value for check in found.values() for value in (check.figure.lower, check.figure.upper, *check.figures)]
         axes.set(ylim=(len(found) - 0.5, -0.65), yticks=[], xlabel=f"{figure_name} on permuted outcomes")
-        axes.set_xlim(min(0.35, min(ends) - 0.02), max(0.65, max(ends) + 0.02))
+        axes.set_xlim(max(min(0.35, min(ends) - 0.02), 0.0), min(max(0.65, max(ends) + 0.02), 1.0))
         axes.spines["left"].set_visible(False)
     return figure
