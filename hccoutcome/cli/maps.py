@@ -1,4 +1,4 @@
-"""``hcc maps``: radiomic features as maps, a value for each voxel of a region."""
+"""``hcc maps``: radiomic features as maps, a value for each voxel of a region; or what a network looks at."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hccoutcome.cli.common import DONE, Bar, add_images, command, positive, say
+from hccoutcome.cli.network_maps import add_network_maps, network_maps
 from hccoutcome.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ SCENE_FILE = "scene.mrb"
 
 def add(commands: Any) -> None:
     """Add the command."""
-    parser = command(commands, "maps", _maps, "Map radiomic features over regions, a value for each voxel.")
+    parser = command(commands, "maps", _maps, "Map radiomic features over regions, or what a package's network sees.")
     parser.add_argument("--case", type=Path, metavar="FOLDER", help="folder with case.json")
     add_images(parser)
     parser.add_argument("--case-id", metavar="NAME", help="name of the case")
@@ -42,9 +43,10 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("--threads", type=positive, default=os.cpu_count() or 1, metavar="N", help="default: all cores")
     parser.add_argument(
-        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU for large regions"
+        "--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help="auto: a GPU for large regions"
     )
     parser.add_argument("--scene", action="store_true", help="also write the scene with the case and its maps")
+    add_network_maps(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
 
 
@@ -52,6 +54,10 @@ def _maps(options: argparse.Namespace) -> int:
     from hccoutcome.loading import case_files, load_case
     from hccoutcome.progress import part
 
+    if options.package is not None or options.method is not None:
+        return network_maps(options)
+    if options.device == "mps":
+        raise InputError("Maps of radiomic features are computed on 'cpu' or 'cuda', found 'mps': choose one of those.")
     settings = _settings(options)
     with Bar(options) as bar:
         files = case_files(options.case, options.image, options.mask, None, case_id=options.case_id)

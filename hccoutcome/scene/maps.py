@@ -41,7 +41,7 @@ def add_maps(maps: Iterable[FeatureMap], nodes: CaseNodes) -> CaseNodes:
     volumes = [_add_map(found, nodes, colours) for found in maps]
     place(scene, study_of(scene, nodes.case_id, nodes.case_id), volumes)
     if volumes:
-        _show(volumes[0], nodes)
+        show_map(volumes[0], nodes)
     return nodes_of(scene, nodes.case_id)
 
 
@@ -109,13 +109,13 @@ def _beyond(known: np.ndarray, low: float, high: float) -> tuple[float, float]:
     return least - margin, greatest + margin
 
 
-def _show(volume: slicer.vtkMRMLScalarVolumeNode, nodes: CaseNodes) -> None:
-    """Show a map over its image in the slice views."""
+def show_map(volume: slicer.vtkMRMLScalarVolumeNode, nodes: CaseNodes, opacity: float = OPACITY) -> None:
+    """Show a map over its image in the slice views, with its legend."""
     image = nodes.images.get(volume.GetAttribute(PHASE))
     for name in SLICE_VIEWS:
         layers = nodes.scene.GetSingletonNode(name, "vtkMRMLSliceCompositeNode")
         if image is not None:
             layers.SetBackgroundVolumeID(image.GetID())
         layers.SetForegroundVolumeID(volume.GetID())
-        layers.SetForegroundOpacity(OPACITY)
+        layers.SetForegroundOpacity(opacity)
     slicer.vtkSlicerColorLogic.GetColorLegendDisplayNode(volume).SetVisibility(True)

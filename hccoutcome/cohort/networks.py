@@ -1,0 +1,142 @@
+"""Networks on one case beyond their score: what they look at, and what ATOM makes of four of them.
+
+Whatever a package refuses is refused here too, by the same judgement as in ``hcc analyse``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hccoutcome.analysis import analyse
+from hccoutcome.case import Case
+from hccoutcome.deep.package import DEEP, DeepConfig, clinical_row, network_input
+from hccoutcome.deep.relevance import Method, Relevance, RelevanceMap, relevance_maps
+from hccoutcome.errors import InputError
+from hccoutcome.findings import Findings
+from hccoutcome.imaging.prepare import prepare
+from hccoutcome.package.format import Package
+from hccoutcome.progress import Progress, part, silent
+from hccoutcome.systems import system_of
+from hccoutcome.treatment.atom import PREDICTS, WITH_SYSTEMIC, AtomRule, Recommendation, recommend
+
+
+@dataclass(frozen=True, eq=False)
+class CaseMaps:
+    """What a network looks at in a case.
+
+    Attributes:
+        findings: of the case, with the package's prediction.
+        relevance: what it looks at.
+        maps: of it, in the case's images.
+    """
+
+    findings: Findings
+    relevance: Relevance
+    maps: tuple[RelevanceMap, ...]
+
+
+def config_of(package: Package) -> DeepConfig:
+    """Return the configuration of a package's network.
+
+    Raises:
+        InputError: the package holds none, or is not consistent.
+    """
+    if package.weights.get("model") != DEEP:
+        raise InputError(
+            f"The package '{package.name}' holds no network, so there is nothing that it looks at: name one that "
+            "'hcc train selection', tci or dlopctr wrote."
+        )
+    system_of(package)
+    return DeepConfig.from_json(package.weights)
+
+
+def maps_of_case(
+    case: Case, package: Package, method: Method, device: str = "auto", progress: Progress = silent
+) -> CaseMaps:
+    """Return what a package's network looks at in a case.
+
+    Raises:
+        InputError: the package holds no network or refuses the case, or the network does not allow the method.
+        EnvironmentNeeded: PyTorch or MONAI is not installed.
+        Cancelled: the progress callback asked to stop.
+    """
+    config = config_of(package)
+    findings = analyse(case, [package], explain=False, device=device, progress=part(progress, 0.0, 0.3))
+    prediction = findings.predictions[0]
+    if prediction.score is None:
+        raise InputError(f"{package.name} gives no score for this case: {' '.join(prediction.applicability.reasons)}")
+    from hccoutcome.deep.package_maps import relevance
+
+    seen = network_input(config, case.images, prepare(case.images, case.masks).masks)
+    row = clinical_row(config, findings.clinical)
+    found = relevance(package, config, seen, row, method, device, part(progress, 0.3, 0.95))
+    progress(0.95, "Brings the maps back into the images")
+    return CaseMaps(findings, found, tuple(relevance_maps(found, seen, case.images)))
+
+
+@dataclass(frozen=True, eq=False)
+class CaseAdvice:
+    """What ATOM says of a case.
+
+    Attributes:
+        findings: of the case, with the prediction of each package.
+        models: name of the package by model of ATOM.
+        rule: the thresholds: the median of each package's training part.
+        recommendation: what is recommended, with its reasoning.
+    """
+
+    findings: Findings
+    models: Mapping[str, str]
+    rule: AtomRule
+    recommendation: Recommendation
+
+
+def rule_of(packages: Mapping[str, Package]) -> AtomRule:
+    """Return the rule with the medians of packages, which are the only ones on the scale of their scores.
+
+    Args:
+        packages: by model of ATOM: ``"TACE"``, ``"HAIC"``, ``"TC"``, ``"HC"``.
+
+    Raises:
+        InputError: a package is no SELECTION, or predicts something else than its model must; or one stands twice.
+    """
+    medians = {}
+    for model, package in packages.items():
+        config = config_of(package)
+        wanted = "one-year survival" if model in WITH_SYSTEMIC.values() else "response"
+        if not config.system.startswith("selection") or config.target != wanted:
+            raise InputError(
+                f"ATOM's model {model} predicts {PREDICTS[model]} ({wanted}), found {config.system} for "
+                f"{config.target} in '{package.name}': give a SELECTION package trained on that."
+            )
+        medians[model] = config.median
+    for first, one in packages.items():
+        for second, other in packages.items():
+            if first < second and one.sha256 == other.sha256:
+                raise InputError(f"One package was given for {first} and for {second}: each has a model of its own.")
+    return AtomRule(medians, "median scores of the packages' own training parts")
+
+
+def advise(
+    case: Case, packages: Mapping[str, Package], device: str = "auto", progress: Progress = silent
+) -> CaseAdvice:
+    """Return what ATOM says of a case by the packages at hand; a package that refuses the case counts as missing.
+
+    Args:
+        case: the case as read.
+        packages: SELECTION packages by model, at least one.
+        device: on which they compute.
+        progress: told how far it is; may stop it.
+
+    Raises:
+        InputError: there is no package, or one does not fit its model.
+        EnvironmentNeeded: PyTorch or MONAI is not installed.
+    """
+    if not packages:
+        raise InputError("ATOM needs the packages of its models, found none: name at least --tace and --haic.")
+    rule = rule_of(packages)
+    findings = analyse(case, list(packages.values()), explain=False, device=device, progress=progress)
+    scores = dict(zip(packages, (item.score for item in findings.predictions), strict=True))
+    models = {model: package.name for model, package in packages.items()}
+    return CaseAdvice(findings, models, rule, recommend(scores, rule))
