@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 from hccoutcome.cli import (
     analyse,
+    atom,
     cohort,
     dicom,
     dicomseg,
@@ -37,6 +38,7 @@ from hccoutcome.version import __version__
 
 COMMANDS = (
     analyse,
+    atom,
     features,
     cohort,
     habitat,

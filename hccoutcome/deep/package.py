@@ -229,7 +229,9 @@ class DeepSystem:
         config = DeepConfig.from_json(package.weights)
         try:
             refuse_patients(package.name, config, inputs.synthetic)
-            seen = network_input(config, inputs.images, inputs.masks)
+            if config.view not in inputs.seen:
+                inputs.seen[config.view] = network_input(config, inputs.images, inputs.masks)
+            seen = inputs.seen[config.view]
             row = clinical_row(config, inputs.clinical)
         except InputError as error:
             return Outcome(None, refusal=str(error))

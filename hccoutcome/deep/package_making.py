@@ -128,7 +128,6 @@ def requirements_of(config: DeepConfig, table: pd.DataFrame) -> Requirements:
         regions=tuple(RegionNeed(name, LEAST_ML, CERTAIN_ML) for name in REGIONS[config.system]),
         variables=tuple(_need(column, table) for column in config.columns),
         most_missing=len(config.columns) // MISSING_SHARE,
-        cautions=("The network was trained on generated cases to test the software.",) if config.phantoms else (),
     )
 
 

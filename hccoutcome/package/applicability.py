@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import SimpleITK as sitk
 
@@ -52,6 +53,7 @@ class PackageInputs:
         images: by phase as they came, for packages whose network looks at them itself.
         masks: by region and phase, on that phase's grid, for the same.
         device: on which a network computes: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        seen: what networks have already looked at, by how they look: packages that look alike look once.
     """
 
     modality: Modality | None = None
@@ -64,6 +66,7 @@ class PackageInputs:
     images: Mapping[str, sitk.Image] = field(default_factory=dict, repr=False)
     masks: Mapping[str, Mapping[str, sitk.Image]] = field(default_factory=dict, repr=False)
     device: str = "auto"
+    seen: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
