@@ -13,8 +13,9 @@ import numpy as np
 import SimpleITK as sitk
 
 from hccoutcome.segmentation.lattice import Lattice, like_ct
+from hccoutcome.segmentation.morphology import without_bridges
 from hccoutcome.segmentation.prompts import Box
-from hccoutcome.segmentation.rays import Rays, RaySettings
+from hccoutcome.segmentation.rays import AIR_HU, Rays, RaySettings
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class BoxSettings:
         spacing: coarsest lattice; smaller boxes have a finer one.
         margin: around the box, from where the grey levels outside are taken.
         smooth: standard deviation of the smoothing before.
+        bridge: half width of bridges past fat that are cut.
         rays: how a surface is weighed.
     """
 
@@ -37,6 +39,7 @@ class BoxSettings:
     spacing: float = 1.5
     margin: float = 10.0
     smooth: float = 1.0
+    bridge: float = 3.0
     rays: RaySettings = field(default_factory=RaySettings)
 
 
@@ -61,4 +64,12 @@ def lesion_in_box(
     surfaces = [rays.surface(border) for border in sorted({max(s.least, 1 - room / width) for room in s.room})]
     told = np.array([rays.information(level) for level in surfaces])
     weights = np.exp(s.trust * (told / max(told.max(), 1e-9) - 1))
-    return lattice, np.average([np.clip(level, -0.4, 0.4) for level in surfaces], axis=0, weights=weights)
+    level = np.average([np.clip(level, -0.4, 0.4) for level in surfaces], axis=0, weights=weights)
+    return lattice, _without_fat(level, phases, min(s.bridge, 0.3 * width), spacing) if ct else level
+
+
+def _without_fat(level: np.ndarray, phases: Sequence[np.ndarray], bridge: float, spacing: float) -> np.ndarray:
+    """Return a level without fat and gas, and without what lies behind them."""
+    inside = (level > 0) & (np.min(phases, axis=0) >= AIR_HU)
+    kept = without_bridges(inside, bridge, spacing)
+    return np.where((level > 0) & ~kept, -0.1, level)

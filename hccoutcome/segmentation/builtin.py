@@ -18,7 +18,8 @@ from hccoutcome.segmentation.boxed import BoxSettings, lesion_in_box
 from hccoutcome.segmentation.clicked import ClickSettings, lesion_at
 from hccoutcome.segmentation.engine import Card, Draft, Offer, Readiness, Task
 from hccoutcome.segmentation.lattice import Lattice
-from hccoutcome.segmentation.liver import LiverSettings, bounding, find_liver
+from hccoutcome.segmentation.liver import LiverSettings, find_liver
+from hccoutcome.segmentation.morphology import bounding
 from hccoutcome.segmentation.prompts import Box, Clicks, Prompt, Stroke
 from hccoutcome.version import __version__
 

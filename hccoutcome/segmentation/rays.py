@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from hccoutcome.segmentation.likelihood import bins_of, histogram, log_ratio
+from hccoutcome.segmentation.likelihood import BINS, bins_of, histogram, log_ratio
 from hccoutcome.segmentation.surface import Interpolator, best_surface, sphere
 
 AIR_HU = -20.0
@@ -26,6 +26,8 @@ class RaySettings:
         core: part of the expected border within which the lesion's grey levels are taken.
         alike: part of a lesion that may look like what is around it, so that no grey level alone excludes a voxel:
             lesions have capsules, necrosis and parts that enhance like the liver.
+        other: part of what is around a lesion that may have any grey level: a level that is seen neither in the lesion
+            nor around the box, such as the gallbladder's, is not lesion.
         data: largest log-odds that grey levels give a voxel.
         pull: log-odds that a voxel loses for each half axis that it lies beyond the border that is expected.
         edge: weight of the gradient at the surface against the grey levels on both sides of it.
@@ -36,6 +38,7 @@ class RaySettings:
     radii: int = 44
     core: float = 0.65
     alike: float = 0.3
+    other: float = 0.05
     data: float = 2.0
     pull: float = 4.0
     edge: float = 1.5
@@ -92,7 +95,7 @@ class Rays:
     def _data(self, border: float) -> np.ndarray:
         """Return the log-odds that the grey levels along the rays give: well inside ``border`` against outside."""
         s = self._settings
-        around = self.histograms(self._outside, 2.0)
+        around = [(1 - s.other) * h + s.other / BINS for h in self.histograms(self._outside, 2.0)]
         core = self.histograms(self.far < s.core * border, 2.5)
         lesion = [(1 - s.alike) * a + s.alike * b for a, b in zip(core, around, strict=True)]
         return np.clip(log_ratio(self._ray_bins, lesion, around), -s.data, s.data)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from hccoutcome.segmentation.liver import ball, distance, largest, minimum_cut
+from hccoutcome.segmentation.morphology import ball, distance, largest, minimum_cut, without_bridges
 from hccoutcome.segmentation.surface import Interpolator, best_surface, sphere
 
 RING = np.array([[0, 1], [1, 2], [2, 3], [3, 0]])
@@ -80,3 +80,18 @@ def test_a_ball_and_the_largest_part():
     mask = np.array([1, 1, 0, 1, 1, 1], bool)
     assert largest(mask).tolist() == [False, False, False, True, True, True]
     assert not largest(np.zeros(3, bool)).any()
+
+
+def test_a_part_behind_a_bridge_is_cut_off_and_the_rest_stays_as_it_was():
+    mask = np.zeros((20, 20, 40), bool)
+    mask[4:16, 4:16, 4:16] = True
+    mask[6:14, 6:14, 26:34] = True
+    body = mask.copy()
+    body[:, :, 20:] = False
+    mask[9:11, 9:11, 16:26] = True
+    found = without_bridges(mask, 3.0, 1.0)
+    assert np.array_equal(found[:, :, :16], body[:, :, :16])
+    assert not found[:, :, 20:].any()
+    thin = np.zeros((5, 5, 5), bool)
+    thin[2, 2, 1:4] = True
+    assert np.array_equal(without_bridges(thin, 3.0, 1.0), thin)
