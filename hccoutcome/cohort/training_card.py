@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 
 SHOWN_COLUMNS = 12
 FEW_EVENTS = 100
+RATES = {
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+    "ppv": "positive predictive value",
+    "npv": "negative predictive value",
+}
 CHANCE = 0.5
 
 
@@ -116,10 +122,10 @@ def _figures(settings: TrainSettings, data: LearningData, estimator: Any, found:
         yield _figure("AUC", cross_validated(found), where)
         yield _figure("Brier score", brier(data.y, found.mean_prediction).score, where)
         classes = agreement(data.y, found.positive_in_most)
-        for name in ("sensitivity", "specificity", "ppv", "npv"):
+        for name, title in RATES.items():
             estimate = getattr(classes, name)
             if estimate is not None:
-                yield _figure(f"{name} at the training parts' Youden thresholds", estimate, where)
+                yield _figure(f"{title} at the training parts' Youden thresholds", estimate, where)
         yield _figure("AUC", auc(data.y, estimator.predict_proba(data.X)[:, 1]), own)
         return
     yield _figure("C-index (Harrell)", cross_validated(found), where)
@@ -140,10 +146,14 @@ def _limits(package: Package, settings: TrainSettings, data: LearningData, found
     yield "Trained and measured on one cohort; there is no external validation."
     if cross_validated(found).lower <= CHANCE:
         yield "The interval of the cross-validated figure reaches down to 0.5: that it tells nothing is not excluded."
-    events = int(data.y.sum()) if data.task == "response" else int(data.y["event"].sum())
-    if min(events, len(data.X)) < FEW_EVENTS:
-        kind = "responders" if data.task == "response" else "events"
-        yield f"Only {events} {kind} among {len(data.X)} patients: the intervals above are wide and mean it."
+    if data.task == "response":
+        rarer = int(min(data.y.sum(), (~data.y).sum()))
+        known = f"{int(data.y.sum())} responders and {int((~data.y).sum())} others"
+    else:
+        rarer = int(data.y["event"].sum())
+        known = f"{rarer} events among {len(data.X)} patients"
+    if rarer < FEW_EVENTS:
+        yield f"Only {known}: the intervals above are wide and mean it."
     most = package.requirements.most_missing
     if package.requirements.variables:
         does = f"up to {most} may be missing and are filled in with a warning" if most else "none may be missing"
