@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hccoutcome.errors import EnvironmentNeeded
+from hccoutcome.errors import EnvironmentNeeded, InputError
 
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
 _NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -53,6 +53,22 @@ def check_target(path: Path) -> Path:
         if not os.access(path.parent, os.W_OK):
             raise PermissionError(errno.EACCES, "not writable", str(path.parent))
     return path
+
+
+def check_not_replaced(targets: Iterable[Path], sources: Iterable[Path]) -> None:
+    """Refuse to write a file over one that is read, or two results into one file.
+
+    Raises:
+        InputError: names the file.
+    """
+    read = {path.resolve() for path in sources}
+    written: set[Path] = set()
+    for path in targets:
+        if path.resolve() in read:
+            raise InputError(f"A result is written beside what is read, found '{path}' for both: name another file.")
+        if path.resolve() in written:
+            raise InputError(f"Each result has a file of its own, found '{path}' for two: name another file.")
+        written.add(path.resolve())
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> Path:

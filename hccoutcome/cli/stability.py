@@ -116,7 +116,7 @@ def _gate(options: argparse.Namespace) -> Gate:
 
 
 def _stability(options: argparse.Namespace) -> int:
-    from hccoutcome.files import explained_write_errors, sha256_of, write_csv
+    from hccoutcome.files import check_not_replaced, explained_write_errors, sha256_of, write_csv
     from hccoutcome.stability.ratings import read_ratings
     from hccoutcome.stability.retest import COLUMNS as RETEST
     from hccoutcome.stability.retest import retest_rows
@@ -129,6 +129,8 @@ def _stability(options: argparse.Namespace) -> int:
     studies = read_studies(options.features) if _are_folders(options) else None
     paths = studies.tables if studies else tuple(options.features)
     subject, rater = (SUBJECT, PERTURBATION) if studies else (options.subject, options.rater)
+    targets = [path for path in (options.out, options.table, options.retest, options.scene) if path]
+    check_not_replaced(targets, paths)
     ratings = read_ratings(paths, subject, rater, options.ignore)
     provenance = {
         **(studies.provenance if studies else {}),
@@ -264,16 +266,19 @@ def _agree(options: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from hccoutcome.case import MaskFile
-    from hccoutcome.files import check_target, write_csv
+    from hccoutcome.files import check_not_replaced, check_target, write_csv
     from hccoutcome.imaging.reading import read_mask
     from hccoutcome.stability.agreement import pairwise_agreement
 
     masks: dict[str, sitk.Image] = {}
+    paths = []
     for text in options.mask:
         reader, path, segment = _named_path(text)
         if not reader or reader in masks:
             raise InputError(f"Each reader's mask is given once as READER=PATH, found '{text}': correct it.")
         masks[reader] = read_mask(MaskFile(path, segment))
+        paths.append(path)
+    check_not_replaced([options.out], paths)
     check_target(options.out)
     rows = []
     for (first, second), found in pairwise_agreement(masks, options.tolerance).items():

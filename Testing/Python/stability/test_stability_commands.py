@@ -127,6 +127,21 @@ def test_wrong_calls_of_agree_get_their_sentence(tmp_path: Path, capsys: pytest.
         assert said.count("\n") == 1
 
 
+def test_what_is_read_is_not_written_over(features: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    before = features.read_bytes()
+    assert stability(features, "--out", str(features)) == 2
+    assert "A result is written beside what is read" in capsys.readouterr().err
+    assert stability(features, "--out", str(tmp_path / "s.csv"), "--table", str(tmp_path / "s.csv")) == 2
+    assert "Each result has a file of its own" in capsys.readouterr().err
+    assert features.read_bytes() == before
+    assert not (tmp_path / "s.csv").exists()
+    masks, outline = written(tmp_path), tmp_path / "A.nrrd"
+    before = outline.read_bytes()
+    assert main(["agree", *masks, "--out", str(outline)]) == 2
+    assert "A result is written beside what is read" in capsys.readouterr().err
+    assert outline.read_bytes() == before
+
+
 def test_five_real_segmenters_agree_as_simpleitk_measures(data: Path, tmp_path: Path) -> None:
     folder = data / "brain_4seq_mri"
     names = {path.name.split("_")[1].split("-")[0]: path for path in sorted(folder.glob("seg_*.nii.gz"))}
