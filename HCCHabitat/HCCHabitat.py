@@ -62,7 +62,7 @@ class HCCHabitatWidget(CaseModuleWidget):
         """Return the window on the widgets of the .ui file."""
         from hccoutcome.gui.habitat_window import HabitatWindow
 
-        return HabitatWindow(ui, self.logic.analysis, self.logic.habitats, self.logic.installRequirements)
+        return HabitatWindow(ui, self.works(), self.application(), self.logic.habitats)
 
 
 class HCCHabitatTest(CaseModuleTest):

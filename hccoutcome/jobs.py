@@ -50,6 +50,7 @@ class AnalyseJob:
         explain: tell what each input adds also where that takes SHAP; scene and report want it anyway.
         fingerprint: what the result is marked with, so that it is known again as that of this very job.
         segment: outline a missing liver and tumour first, as drafts; None leaves them missing.
+        outlined_by: for the provenance, what is known of who outlined each region; JSON data.
     """
 
     case: CaseFiles
@@ -63,6 +64,7 @@ class AnalyseJob:
     explain: bool = False
     fingerprint: str = ""
     segment: DraftOrder | None = None
+    outlined_by: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.packages and not self.settings:
@@ -91,6 +93,7 @@ class AnalyseJob:
             "explain": self.explain,
             "fingerprint": self.fingerprint,
             "segment": None if self.segment is None else self.segment.to_json(),
+            "outlined_by": dict(self.outlined_by),
         }
 
     @classmethod
@@ -183,17 +186,126 @@ class HabitatJob:
             raise _unreadable(folder, error) from error
 
 
-def load_job(folder: Path) -> AnalyseJob | HabitatJob:
+@dataclass(frozen=True)
+class SegmentJob:
+    """The draft of one region of one case.
+
+    Attributes:
+        case: where the case's files lie (absolute paths). The draft lies on the first image's grid; the other images
+            on that grid help, and so do the masks.
+        region: the region to outline.
+        order: which engine does it, and what a person points at.
+    """
+
+    case: CaseFiles
+    region: str = "tumor"
+    order: DraftOrder = field(default_factory=DraftOrder)
+
+    def __post_init__(self) -> None:
+        canonical_region(self.region)
+
+    def save(self, folder: Path) -> Path:
+        """Write ``job.json`` into ``folder`` (made where it is missing) and return the file."""
+        return _save(self.to_json(), folder)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the job as plain JSON data with absolute paths."""
+        return {
+            "kind": "segment",
+            "case": case_to_json(self.case),
+            "region": self.region,
+            "order": self.order.to_json(),
+        }
+
+    @classmethod
+    def load(cls, folder: Path) -> SegmentJob:
+        """Read the job in ``folder``.
+
+        Raises:
+            InputError: there is none, or it is not one that this version understands.
+        """
+        try:
+            data = _read(folder, "segment")
+            return cls(
+                case=case_from_json(data.pop("case"), folder), order=DraftOrder.from_json(data.pop("order")), **data
+            )
+        except _DAMAGED as error:
+            raise _unreadable(folder, error) from error
+
+
+@dataclass(frozen=True)
+class ReportJob:
+    """The report of a case that was analysed, with pictures of it.
+
+    Attributes:
+        case: where the case's files lie (absolute paths).
+        findings: the file with what was found (``Findings.to_json``).
+        out: the HTML file to write.
+        looks: by region, how it is shown: ``{"title": ..., "colour": [r, g, b], "opacity": ...}``.
+        windows: by phase, width and level in which its image is shown.
+    """
+
+    case: CaseFiles
+    findings: Path
+    out: Path
+    looks: Mapping[str, Any] = field(default_factory=dict)
+    windows: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    def save(self, folder: Path) -> Path:
+        """Write ``job.json`` into ``folder`` (made where it is missing) and return the file."""
+        return _save(self.to_json(), folder)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the job as plain JSON data with absolute paths."""
+        return {
+            "kind": "report",
+            "case": case_to_json(self.case),
+            "findings": str(self.findings),
+            "out": str(self.out),
+            "looks": dict(self.looks),
+            "windows": {phase: list(window) for phase, window in self.windows.items()},
+        }
+
+    @classmethod
+    def load(cls, folder: Path) -> ReportJob:
+        """Read the job in ``folder``.
+
+        Raises:
+            InputError: there is none, or it is not one that this version understands.
+        """
+        try:
+            data = _read(folder, "report")
+            return cls(
+                case=case_from_json(data.pop("case"), folder),
+                findings=Path(data.pop("findings")),
+                out=Path(data.pop("out")),
+                windows={phase: (float(window[0]), float(window[1])) for phase, window in data.pop("windows").items()},
+                **data,
+            )
+        except _DAMAGED as error:
+            raise _unreadable(folder, error) from error
+
+
+Job = AnalyseJob | HabitatJob | SegmentJob | ReportJob
+_KINDS: Mapping[str, type[AnalyseJob] | type[HabitatJob] | type[SegmentJob] | type[ReportJob]] = {
+    "analyse": AnalyseJob,
+    "habitat": HabitatJob,
+    "segment": SegmentJob,
+    "report": ReportJob,
+}
+
+
+def load_job(folder: Path) -> Job:
     """Read the job in ``folder``, of whichever kind it is.
 
     Raises:
         InputError: there is none, or it is not one that this version understands.
     """
     try:
-        kind = json.loads((folder / JOB_FILE).read_text(encoding="utf-8"))["kind"]
+        kind = _KINDS[json.loads((folder / JOB_FILE).read_text(encoding="utf-8"))["kind"]]
     except _DAMAGED as error:
         raise _unreadable(folder, error) from error
-    return HabitatJob.load(folder) if kind == "habitat" else AnalyseJob.load(folder)
+    return kind.load(folder)
 
 
 def _save(data: Mapping[str, Any], folder: Path) -> Path:

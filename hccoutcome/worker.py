@@ -28,7 +28,7 @@ from hccoutcome.case import Case
 from hccoutcome.errors import Cancelled, HCCError, InputError
 from hccoutcome.files import explained_write_errors, write_csv, write_json
 from hccoutcome.findings import Findings
-from hccoutcome.jobs import AnalyseJob, HabitatJob, load_job
+from hccoutcome.jobs import AnalyseJob, HabitatJob, ReportJob, SegmentJob, load_job
 from hccoutcome.loading import load_case
 from hccoutcome.package.reading import read_package
 from hccoutcome.progress import Progress, part, silent
@@ -78,6 +78,8 @@ def run_job(job: AnalyseJob, progress: Progress = silent) -> Findings:
         )
         if drafts:
             findings = replace(findings, provenance={**findings.provenance, "segmentation": drafts})
+        if job.outlined_by:
+            findings = replace(findings, provenance={**findings.provenance, "outlined_by": dict(job.outlined_by)})
         for name, picture in registrations.items():
             (folder / f"{name}.png").write_bytes(picture)
         write_csv(folder / FEATURES_FILE, list(findings.features), [findings.features])
@@ -136,6 +138,68 @@ def run_habitat_job(job: HabitatJob, folder: Path, progress: Progress = silent) 
             _publish(staged, job.out, FILES)
     result = result_of(found.habitats, found.region, found.checks, provenance_of(found))
     path = save_result(result, folder / "habitats")
+    progress(1.0, "done")
+    return path
+
+
+def run_segment_job(job: SegmentJob, folder: Path, progress: Progress = silent) -> Path:
+    """Outline a region of one case as a draft, written into the job's ``folder`` for whoever shows it.
+
+    Returns:
+        The file that ``hccoutcome.segmentation.handover.load_handover`` reads.
+
+    Raises:
+        InputError: the case has no image, the engine does not fit, or nothing was found.
+        EnvironmentNeeded: the engine is not ready on this machine.
+        Cancelled: ``progress`` asked to stop.
+    """
+    from hccoutcome.imaging.geometry import on_grid, same_geometry, same_lattice
+    from hccoutcome.segmentation import Task, segment
+    from hccoutcome.segmentation.handover import save_handover
+    from hccoutcome.segmentation.hints import draft_hints
+
+    case = load_case(job.case, part(progress, 0.0, 0.1))
+    if not case.images:
+        raise InputError("A region can only be outlined in an image, found none: choose the volume of a phase.")
+    reference = next(iter(case.images.values()))
+    images = {phase: image for phase, image in case.images.items() if same_geometry(image, reference)}
+    known = {
+        region: on_grid(masks[0], reference)
+        for region, masks in case.masks.items()
+        if region != job.region and same_lattice(masks[0], reference)
+    }
+    prompt = job.order.prompt(reference)
+    task = Task(images, (job.region,), prompt, case.modality or "CT", known)
+    draft = segment(task, job.order.engine, part(progress, 0.1, 0.95))
+    path = save_handover(draft, draft_hints(draft.masks, known, draft.provenance["engine"]), folder)
+    progress(1.0, "done")
+    return path
+
+
+def run_report_job(job: ReportJob, progress: Progress = silent) -> Path:
+    """Draw the pictures of an analysed case, write its report and return the file.
+
+    Raises:
+        InputError: the case or what was found cannot be read.
+        EnvironmentNeeded: the report cannot be written, or a library is missing.
+        Cancelled: ``progress`` asked to stop; nothing is written.
+    """
+    from hccoutcome.report.html import write_report
+    from hccoutcome.scene.build import add_case
+    from hccoutcome.scene.host import clear_scene, start_host
+    from hccoutcome.scene.looks import apply_looks
+    from hccoutcome.scene.render import case_pictures
+
+    findings = Findings.from_json(json.loads(job.findings.read_text(encoding="utf-8")))
+    case = load_case(job.case, part(progress, 0.0, 0.2))
+    progress(0.2, "building the scene")
+    start_host()
+    clear_scene()
+    nodes = add_case(case)
+    apply_looks(nodes, job.looks, job.windows)
+    pictures = case_pictures(nodes, part(progress, 0.3, 0.95))
+    progress(0.95, "writing the report")
+    path = write_report(job.out, findings, pictures)
     progress(1.0, "done")
     return path
 
@@ -249,6 +313,10 @@ def _run(folder: Path, progress: Progress) -> Path:
     job = load_job(folder)
     if isinstance(job, HabitatJob):
         return run_habitat_job(job, folder, progress)
+    if isinstance(job, SegmentJob):
+        return run_segment_job(job, folder, progress)
+    if isinstance(job, ReportJob):
+        return run_report_job(job, progress)
     run_job(job, progress)
     return job.out / RESULT_FILE
 

@@ -14,6 +14,7 @@ class ctkCollapsibleButton(qt.QWidget):
     """CTK/Libs/Widgets/ctkCollapsibleButton.h: a titled group whose contents can be folded away."""
 
     contentsCollapsed = Signal(bool)
+    SIGNATURES = frozenset({"contentsCollapsed(bool)"})
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)

@@ -35,6 +35,7 @@ QDoubleSpinBox = strict(QtWidgets.QDoubleSpinBox)
 QListWidget = strict(QtWidgets.QListWidget)
 QTableWidget = strict(QtWidgets.QTableWidget)
 QProgressBar = strict(QtWidgets.QProgressBar)
+QPlainTextEdit = strict(QtWidgets.QPlainTextEdit)
 
 
 class QFileDialog:
@@ -58,6 +59,7 @@ _PLAIN = {
         QListWidget,
         QTableWidget,
         QProgressBar,
+        QPlainTextEdit,
     )
 }
 

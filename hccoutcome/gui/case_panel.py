@@ -2,43 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any
 
-from hccoutcome.gui.rules import guess_phases
+from hccoutcome.gui.rules import case_id_error, guess_phases, volumes_error
 from hccoutcome.gui.signals import Signal
 from hccoutcome.scene.nodes import MODALITY, PHASE
 from hccoutcome.scene.parameters import MODALITY_CHOICES, NOT_STATED, PHASES, CaseInputs
+from hccoutcome.scene.phases import phases_by_dicom
 
 
 class CasePanel:
-    """The case as the state connects it to its widgets, and the button that guesses volumes.
+    """The case as the state connects it to its widgets, what is wrong with it, and the button that guesses volumes.
+
+    ``problem`` is the first sentence on what is wrong, empty where nothing is.
 
     Signals:
         guess_asked().
     """
 
     def __init__(self, ui: Any) -> None:
-        """Take the widgets ``portalSelector``, which knows the scene, and ``guessButton``."""
+        """Take the widgets of the group "Case"; ``portalSelector`` knows the scene."""
         self.guess_asked = Signal()
+        self.problem = ""
         self._selector = ui.portalSelector
+        self._labels = {"case_id": ui.caseIdMessage, "volumes": ui.volumesMessage}
         ui.guessButton.connect("clicked()", self.guess_asked.emit)
 
+    def show(self, case: CaseInputs) -> None:
+        """Show beside each field what is wrong with it."""
+        names = {phase: (volume.GetID(), volume.GetName()) for phase, volume in volumes_of(case).items()}
+        errors = {"case_id": case_id_error(case.case_id), "volumes": volumes_error(names)}
+        for field, message in errors.items():
+            self._labels[field].setText(message)
+            self._labels[field].setVisible(bool(message))
+        self.problem = next(filter(None, errors.values()), "")
+
     def guess(self, case: CaseInputs) -> None:
-        """Choose the volume of each phase from the volumes' marks or names, leaving alone what is chosen already."""
+        """Choose the volume of each phase from the volumes' marks, names or DICOM, leaving alone what is chosen."""
         scene = self._selector.mrmlScene()
-        names = {node.GetID(): node.GetAttribute(PHASE) or node.GetName() for node in self._volumes()}
-        for phase, identifier in guess_phases(names).items():
+        for phase, identifier in self._guessed().items():
             if phase in PHASES and getattr(case, phase) is None:
                 setattr(case, phase, scene.GetNodeByID(identifier))
         known = {volume.GetAttribute(MODALITY) for volume in volumes_of(case).values()}
         if case.modality == NOT_STATED and len(known) == 1 and known <= set(MODALITY_CHOICES):
             case.modality = known.pop()
 
-    def _volumes(self) -> Iterator[Any]:
+    def _guessed(self) -> Mapping[str, str]:
+        """Return the identifier of the one volume of each phase."""
         scene = self._selector.mrmlScene()
-        for index in range(scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode")):
-            yield scene.GetNthNodeByClass(index, "vtkMRMLScalarVolumeNode")
+        count = scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode")
+        volumes = [scene.GetNthNodeByClass(index, "vtkMRMLScalarVolumeNode") for index in range(count)]
+        names = {node.GetID(): node.GetAttribute(PHASE) or node.GetName() for node in volumes}
+        return guess_phases(names, phases_by_dicom(volumes))
 
 
 def volumes_of(case: CaseInputs) -> dict[str, Any]:

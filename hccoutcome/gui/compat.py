@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import importlib.util
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -21,9 +22,25 @@ from packaging.requirements import Requirement
 
 import hccoutcome
 from hccoutcome.errors import EnvironmentNeeded
+from hccoutcome.gui.translate import _
+from hccoutcome.resources import resource
 
 KEPT = ("numpy", "scipy", "SimpleITK", "pydicom", "requests", "vtk", "Pillow", "highdicom")
 """What Slicer ships and nothing may replace: its installed version is a constraint of every installation."""
+
+LISTS: Mapping[str, tuple[str, ...]] = {
+    "analysis": ("requirements.txt",),
+    "segmentation": ("requirements.txt", "requirements-segmentation.txt"),
+    "learned": ("requirements.txt", "requirements-learned.txt"),
+    "survival": ("requirements.txt", "requirements-learned.txt", "requirements-survival.txt"),
+    "explanation": ("requirements.txt", "requirements-learned.txt"),
+    "deep": ("requirements.txt",),
+}
+"""Files in Resources with what is needed, by what it is needed for."""
+COPYLEFT = {"pymaxflow": "GPL-3.0", "scikit-survival": "GPL-3.0", "ecos": "GPL-3.0"}
+"""Licences that a user should know before such a package is installed; all others are permissive."""
+_BRINGS = {"scikit-survival": ("ecos",)}
+"""Packages with such a licence that another one brings along."""
 
 
 def read_requirements(path: Path) -> list[Requirement]:
@@ -47,46 +64,135 @@ def _satisfied(requirement: Requirement) -> bool:
     return requirement.specifier.contains(version, prereleases=True)
 
 
-def ensure_requirements(slicer: ModuleType, path: Path, requester: str) -> None:
-    """Install what is missing of a requirements file, after asking; on the main thread only.
+def missing_for(purpose: str) -> list[Requirement]:
+    """Return the requirements of a purpose (a key of ``LISTS``) that are not installed, each once."""
+    found = [requirement for name in LISTS[purpose] for requirement in missing_requirements(resource(name))]
+    return list({requirement.name.lower(): requirement for requirement in found}.values())
+
+
+def ensure_requirements(slicer: ModuleType, purpose: str, requester: str) -> None:
+    """Install what a purpose (a key of ``LISTS``) lacks, after asking once; on the main thread only.
 
     Args:
         slicer: Slicer's module.
-        path: the requirements file.
+        purpose: what the packages are for.
         requester: who asks, for the question's title.
 
     Raises:
         EnvironmentNeeded: the user declined, or the installation failed.
     """
-    missing = missing_requirements(path)
-    if not missing:
-        return
-    names = ", ".join(str(requirement) for requirement in missing)
-    with _constraints() as constraints:
-        try:
-            _install(slicer, missing, constraints, requester)
-        except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
-            raise EnvironmentNeeded(
-                f"The analysis needs these Python packages: {names}; they were not installed ({error}): "
-                "press Apply again and agree, or look at the error log."
-            ) from error
+    missing = missing_for(purpose)
+    shap = shap_steps() if purpose == "explanation" else ()
+    if missing or shap:
+        _ask_and_install(slicer, missing, shap, requester)
+    if purpose == "deep":
+        ensure_torch(slicer)
+
+
+def _ask_and_install(
+    slicer: ModuleType, missing: list[Requirement], shap: Sequence[Sequence[str]], requester: str
+) -> None:
+    listed = [*map(str, missing), *(("shap",) if shap else ())]
+    try:
+        if not slicer.util.confirmOkCancelDisplay(
+            question(missing, len(listed)),
+            _("{requester} - Install Python Packages").format(requester=requester),
+            detailedText="\n".join(f"- {name}" for name in listed),
+        ):
+            raise RuntimeError("declined")
+        with _constraints() as constraints:
+            if missing:
+                _install(slicer, missing, constraints, requester)
+            for arguments in shap:
+                _with_progress(slicer, [["-c", str(constraints), *arguments]], ["shap"], requester)
+    except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
+        raise EnvironmentNeeded(
+            f"This needs the Python packages {', '.join(listed)}; they were not installed ({error}): press the button "
+            "again and agree, or look at the error log."
+        ) from error
     importlib.invalidate_caches()
 
 
+def question(missing: Sequence[Requirement], count: int) -> str:
+    """Return what the user is asked: how many packages, and every licence among them that is not permissive."""
+    names = {requirement.name.lower(): requirement.name for requirement in missing}
+    brought = {name: name for owner in names for name in _BRINGS.get(owner, ())}
+    sentences = [
+        _("{count} Python packages need to be installed into Slicer's Python. It may take some minutes.").format(
+            count=count
+        ),
+        *(
+            _("{package} is under the {licence}, unlike this extension, which is under the Apache License 2.0.").format(
+                package=written, licence=COPYLEFT[name]
+            )
+            for name, written in {**names, **brought}.items()
+            if name in COPYLEFT
+        ),
+        _("Nothing that Slicer ships is replaced. Continue?"),
+    ]
+    return "\n\n".join(sentences)
+
+
 def _install(slicer: ModuleType, missing: list[Requirement], constraints: Path, requester: str) -> None:
-    """Ask and install: ``slicer.packaging`` does both from 5.12 on."""
+    """Install with a progress dialog: ``slicer.packaging`` has one from 5.12 on."""
     try:
         slicer_packaging = importlib.import_module(f"{slicer.__name__}.packaging")
     except ModuleNotFoundError:
-        slicer_packaging = None
-    if slicer_packaging is not None:
-        slicer_packaging.pip_ensure(missing, constraints=constraints, requester=requester)
+        steps = [["-c", str(constraints), str(requirement)] for requirement in missing]
+        _with_progress(slicer, steps, [str(requirement) for requirement in missing], requester)
         return
-    listed = "\n".join(f"- {requirement}" for requirement in missing)
-    question = f"{len(missing)} Python packages need to be installed. Continue?"
-    if not slicer.util.confirmOkCancelDisplay(question, f"{requester} - Install Python Packages", detailedText=listed):
-        raise RuntimeError("declined")
-    slicer.util.pip_install(["-c", str(constraints), *(str(requirement) for requirement in missing)])
+    slicer_packaging.pip_ensure(missing, constraints=constraints, prompt_install=False, requester=requester)
+
+
+def _with_progress(slicer: ModuleType, steps: Sequence[Sequence[str]], names: Sequence[str], requester: str) -> None:
+    """Run pip once for each package, with a dialog that names it."""
+    dialog = slicer.util.createProgressDialog(
+        value=0, maximum=len(steps), windowTitle=_("{requester} - installing").format(requester=requester)
+    )
+    try:
+        for done, (arguments, name) in enumerate(zip(steps, names, strict=True)):
+            dialog.labelText = _("Installing {package}...").format(package=name)
+            dialog.value = done
+            slicer.app.processEvents()
+            slicer.util.pip_install(list(arguments))
+    finally:
+        dialog.close()
+
+
+def shap_steps() -> tuple[list[str], ...]:
+    """Return what pip is given, one call after the other, until shap and its private folder are there.
+
+    Never the PyPI package that shap calls ``slicer`` into the main environment: it would replace Slicer's own.
+    """
+    from hccoutcome.explanation.environment import default_folder, pip_arguments, private_folder, shap_pip_arguments
+
+    steps: list[list[str]] = []
+    if importlib.util.find_spec("shap") is None:
+        steps += shap_pip_arguments()
+    try:
+        private_folder()
+    except EnvironmentNeeded:
+        steps.append(pip_arguments(default_folder()))
+    return tuple(steps)
+
+
+def ensure_torch(slicer: ModuleType) -> None:
+    """Have PyTorch installed by the PyTorch extension, which chooses the build for this machine.
+
+    Raises:
+        EnvironmentNeeded: the extension is not there, or the user declined.
+    """
+    if importlib.util.find_spec("torch") is not None:
+        return
+    try:
+        utilities = importlib.import_module("PyTorchUtils")
+    except ModuleNotFoundError as error:
+        raise EnvironmentNeeded(
+            "This needs PyTorch, which the extension 'PyTorch' installs: install that extension in the Extensions "
+            "Manager and restart Slicer."
+        ) from error
+    if utilities.PyTorchUtilsLogic().installTorch(askConfirmation=True) is None:
+        raise EnvironmentNeeded("This needs PyTorch, which was not installed: press the button again and agree.")
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,8 +22,7 @@ from hccoutcome.gui.habitat_rules import (
 from hccoutcome.gui.habitat_work import HabitatWork
 from hccoutcome.gui.result_panels import QualityPanel
 from hccoutcome.gui.rules import Chosen, Needs, ready, summary
-from hccoutcome.gui.window import CaseWindow
-from hccoutcome.gui.work import CaseAnalysis
+from hccoutcome.gui.window import Application, CaseWindow, Works
 from hccoutcome.habitat.facts import PackageFacts, read_facts
 from hccoutcome.habitat.settings import HabitatSettings
 from hccoutcome.scene.display import show_chart, show_map
@@ -37,26 +35,28 @@ from hccoutcome.scene.places import largest_section
 class HabitatWindow(CaseWindow):
     """Apply finds the habitats of a region; a button of its own computes the features of whole regions."""
 
-    def __init__(self, ui: Any, analysis: CaseAnalysis, habitats: HabitatWork, prepare: Callable[[], None]) -> None:
+    def __init__(self, ui: Any, works: Works, application: Application, habitats: HabitatWork) -> None:
         """Build the panels.
 
         Args:
             ui: the widgets by name.
-            analysis: computes the features of whole regions.
+            works: the work that every window offers; the analysis computes the features of whole regions.
+            application: what the window asks of the application.
             habitats: finds habitats.
-            prepare: called on the main thread before any work.
         """
         self.habitats = habitats
         self.settings, self.found, self.map = HabitatSettingsPanel(ui), HabitatResultsPanel(ui), HabitatMapPanel(ui)
         self.quality = QualityPanel(ui.resultsTable, ui.detailsLabel)
-        super().__init__(ui, analysis, prepare, habitats)
+        super().__init__(ui, works, application, habitats)
+        for widget in (ui.habitatsLabel, ui.habitatsSelector):
+            widget.setVisible(False)
         self.settings.left_out_changed.connect(lambda phases: self._write("left_out", phases))
         self.settings.region_changed.connect(lambda region: self._write("region", region))
         self.settings.package_changed.connect(lambda folder: self._write("package", folder))
         self.found.chart_asked.connect(self.show_elbow)
         self.found.crh_asked.connect(self.use_for_crh)
         ui.featuresButton.connect("clicked()", self.compute_features)
-        analysis.finished.connect(self._on_features)
+        works.analysis.finished.connect(self._on_features)
         habitats.finished.connect(self._on_habitats)
         self._show_results()
 
@@ -140,7 +140,8 @@ class HabitatWindow(CaseWindow):
         self._show_results()
 
     def _readiness(self) -> tuple[bool, str]:
-        return ready_for_habitats(self.choice())
+        problem = self._case_problem()
+        return (False, problem) if problem else ready_for_habitats(self.choice())
 
     def _begin(self) -> None:
         choice, asked = self.choice(), self.state.habitat
@@ -175,7 +176,8 @@ class HabitatWindow(CaseWindow):
         regions = tuple(self._used_segments().values())
         needs = Needs(phases=(PHASES,), regions=("tumor",))
         chosen = Chosen(case.case_id, tuple(volumes_of(case)), regions, dict(case.clinical), (file,), {file: needs})
-        possible, reason = ready(chosen)
+        problem = self._case_problem()
+        possible, reason = (False, problem) if problem else ready(chosen)
         self.ui.featuresButton.setEnabled(possible)
         self.ui.featuresButton.setToolTip("Every region, on every phase." if possible else reason)
 

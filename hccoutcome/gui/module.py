@@ -19,6 +19,9 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 
+SHARED_PANELS = ("HCCCase", "HCCSegmentation", "HCCClinical")
+"""Names of the .ui files in Resources/UI, in the order in which they stand in every window."""
+
 
 class CaseModule(ScriptedLoadableModule):
     """A module as the application lists it; a module gives its title and what it does."""
@@ -40,13 +43,15 @@ class CaseModuleLogic(ScriptedLoadableModuleLogic):
     """A module's work, for the window and for scripts; a module adds ``process``."""
 
     def __init__(self) -> None:
+        from hccoutcome.gui.report_work import ReportWork
+        from hccoutcome.gui.segment_work import SegmentWork
         from hccoutcome.gui.work import CaseAnalysis
         from hccoutcome.scene.parameters import STATE_NAME
 
         ScriptedLoadableModuleLogic.__init__(self)
         # One parameter node for the three modules, so that switching keeps the case.
         self.moduleName = STATE_NAME
-        self.analysis = CaseAnalysis()
+        self.analysis, self.segmentation, self.report = CaseAnalysis(), SegmentWork(), ReportWork()
 
     def getParameterNode(self) -> Any:
         """Return the state that the three modules share."""
@@ -54,12 +59,22 @@ class CaseModuleLogic(ScriptedLoadableModuleLogic):
 
         return CaseState(super().getParameterNode())
 
-    def installRequirements(self) -> None:
-        """Ask for the Python packages that the worker needs and are not there yet."""
+    def installRequirements(self, purpose: str = "analysis") -> None:
+        """Ask for the Python packages that the worker needs for a purpose and that are not there yet."""
         from hccoutcome.gui.compat import ensure_requirements
-        from hccoutcome.resources import resource
 
-        ensure_requirements(slicer, resource("requirements.txt"), "HCC Outcome")
+        ensure_requirements(slicer, purpose, "HCC Outcome")
+
+    def outline(self, case: Any, region: str = "tumor", wait: bool = True, **options: Any) -> Any:
+        """Outline a region of a case; a draft comes into the scene, to be accepted, edited or rejected.
+
+        Args:
+            case: hccoutcome.scene.inputs.SceneCase.
+            region: the region to outline.
+            wait: return the drafts (hccoutcome.scene.drafts.SceneDraft) when it is done, otherwise none at once.
+            options: see hccoutcome.gui.segment_work.SegmentWork.process.
+        """
+        return self.segmentation.process(case, region, wait=wait, **options)
 
 
 class ModelModuleLogic(CaseModuleLogic):
@@ -97,7 +112,9 @@ class CaseModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ScriptedLoadableModuleWidget.setup(self)
         uiWidget = slicer.util.loadUI(self.resourcePath(self.ui_file))
         self.layout.addWidget(uiWidget)
-        uiWidget.setMRMLScene(slicer.mrmlScene)
+        panels = self.addSharedPanels(uiWidget)
+        for widget in (uiWidget, *panels):
+            widget.setMRMLScene(slicer.mrmlScene)
         self.logic = self.Logic()
         self.window = self.createWindow(slicer.util.childWidgetVariables(uiWidget))
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
@@ -106,9 +123,30 @@ class CaseModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.addObserver(slicer.mrmlScene, event, self.onSceneChanged, priority=-1.0)
         self.window.set_state(self.logic.getParameterNode())
 
+    def addSharedPanels(self, uiWidget: Any) -> list[Any]:
+        """Put the panels that the three modules share above those of this module, and return them."""
+        from hccoutcome.resources import resource
+
+        panels = [slicer.util.loadUI(str(resource("UI", f"{name}.ui"))) for name in SHARED_PANELS]
+        for place, panel in enumerate(panels):
+            uiWidget.layout().insertWidget(place, panel)
+        return panels
+
     def createWindow(self, ui: Any) -> Any:
-        """Return the window on the widgets of the .ui file."""
+        """Return the window on the widgets of the .ui files."""
         raise NotImplementedError
+
+    def works(self) -> Any:
+        """Return the work that every window offers."""
+        from hccoutcome.gui.window import Works
+
+        return Works(self.logic.analysis, self.logic.segmentation, self.logic.report)
+
+    def application(self) -> Any:
+        """Return what the window asks of the application."""
+        from hccoutcome.gui.window import Application
+
+        return Application(self.logic.installRequirements, slicer.util.selectModule)
 
     def cleanup(self) -> None:
         """End what is under way before the module is unloaded or the application closes."""
@@ -149,7 +187,7 @@ class ModelModuleWidget(CaseModuleWidget):
         from hccoutcome.gui.window import ModelWindow
 
         models = ModelsPanel(ui.modelsList, ui.modelLabel, self.models())
-        return ModelWindow(ui, self.logic.analysis, self.logic.installRequirements, models, self.models_field)
+        return ModelWindow(ui, self.works(), self.application(), models, self.models_field)
 
 
 class CaseModuleTest(ScriptedLoadableModuleTest):

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import qt
 
 from hccoutcome.case import REGIONS
 from hccoutcome.gui.models import Model
-from hccoutcome.gui.rules import guess_region, record_error, record_from_json, variable_hint, variable_rows
+from hccoutcome.gui.rules import guess_region
 from hccoutcome.gui.signals import Signal
 
 NOT_USED = "not used"
 CHOICES = (*REGIONS, *(f"habitat{number}" for number in range(1, 11)))
 """The regions that a segment may be."""
-VALUE_WIDTH = 90
-"""Pixels for a typed value: enough for a number with its unit."""
 
 
 def read_only_item(text: str, tip: str = "") -> Any:
@@ -136,84 +133,6 @@ class RegionsPanel:
         if self._regions.get(key) != region:
             self._regions = {**self._regions, key: region}
             self.changed.emit(dict(self._regions))
-
-
-class ClinicalPanel:
-    """The clinical record as a table of all variables, those that the chosen models need first.
-
-    Signals:
-        changed(text by schema name).
-    """
-
-    def __init__(self, table: Any, message: Any, button: Any) -> None:
-        self.changed = Signal()
-        self._table, self._message = table, message
-        self._names: list[str] = []
-        self._needed: tuple[str, ...] | None = None
-        self._record: dict[str, str] = {}
-        self._filling = False
-        prepare_table(table, ("Variable", "Value", "Unit"), 0)
-        table.horizontalHeader().setSectionResizeMode(1, qt.QHeaderView.Interactive)
-        table.setColumnWidth(1, VALUE_WIDTH)
-        table.connect("itemChanged(QTableWidgetItem*)", self._on_item)
-        button.connect("clicked()", self.read_file)
-
-    def show(self, record: Mapping[str, str], needed: Iterable[str]) -> None:
-        """Show a record, with the variables that are needed on top."""
-        needed = tuple(dict.fromkeys(needed))
-        self._filling = True
-        try:
-            if needed != self._needed:
-                self._needed = needed
-                self._fill()
-            if dict(record) != self._record:
-                self._record = dict(record)
-            for row, name in enumerate(self._names):
-                text = self._record.get(name, "")
-                if self._table.item(row, 1).text() != text:
-                    self._table.item(row, 1).setText(text)
-        finally:
-            self._filling = False
-        self._say(record_error(self._record))
-
-    def read_file(self) -> None:
-        """Ask for a JSON file with a record and take what it says."""
-        path = qt.QFileDialog.getOpenFileName(self._table, "Clinical record", "", "Clinical record (*.json)")
-        if not path:
-            return
-        try:
-            text = Path(path).read_text(encoding="utf-8")
-            self.changed.emit({**self._record, **record_from_json(text)})
-        except (OSError, ValueError) as error:
-            self._say(str(error))
-
-    def _say(self, message: str) -> None:
-        self._message.setText(message)
-        self._message.setVisible(bool(message))
-
-    def _fill(self) -> None:
-        rows = variable_rows(self._needed or ())
-        self._names = [name for name, *_ in rows]
-        self._table.setRowCount(len(rows))
-        for row, (name, title, unit, needed) in enumerate(rows):
-            hint = variable_hint(name)
-            label = read_only_item(title, hint)
-            font = label.font()
-            font.setBold(needed)
-            label.setFont(font)
-            self._table.setItem(row, 0, label)
-            value = qt.QTableWidgetItem("")
-            value.setToolTip(hint)
-            self._table.setItem(row, 1, value)
-            self._table.setItem(row, 2, read_only_item(unit))
-
-    def _on_item(self, item: Any) -> None:
-        if self._filling or item.column() != 1:
-            return
-        name, text = self._names[item.row()], item.text().strip()
-        record = {**self._record, name: text} if text else {k: v for k, v in self._record.items() if k != name}
-        if record != self._record:
-            self.changed.emit(record)
 
 
 class ModelsPanel:

@@ -14,6 +14,7 @@ from hccoutcome.clinical.record import parse_record
 from hccoutcome.clinical.variables import VARIABLES
 from hccoutcome.errors import InputError
 from hccoutcome.findings import Findings
+from hccoutcome.gui.translate import _
 from hccoutcome.imaging.phase import guess_phase
 from hccoutcome.package.prediction import Applicability, Prediction
 from hccoutcome.status import VERDICTS
@@ -80,11 +81,7 @@ def ready(chosen: Chosen) -> tuple[bool, str]:
     """
     if not chosen.models:
         return False, "Choose at least one model."
-    try:
-        check_case_id(chosen.case_id)
-    except InputError as error:
-        return False, str(error)
-    message = record_error(chosen.clinical)
+    message = case_id_error(chosen.case_id) or record_error(chosen.clinical)
     if message:
         return False, message
     lacking = [_lacks(chosen, chosen.needs[name]) for name in chosen.models]
@@ -117,18 +114,44 @@ def record_error(typed: Mapping[str, str]) -> str:
     return ""
 
 
-def guess_phases(names: Mapping[str, str]) -> dict[str, str]:
-    """Return the volume of each phase that exactly one name speaks of.
+def case_id_error(case_id: str) -> str:
+    """Return the sentence on a case's name that cannot be, empty where it can."""
+    try:
+        check_case_id(case_id)
+    except InputError as error:
+        return str(error)
+    return ""
+
+
+def volumes_error(volumes: Mapping[str, tuple[str, str]]) -> str:
+    """Return the sentence on a volume that was chosen for two phases, empty where none was.
+
+    Args:
+        volumes: identifier and name of the volume of each phase.
+    """
+    chosen: dict[str, str] = {}
+    for phase, (identifier, name) in volumes.items():
+        if identifier in chosen:
+            return _("'{name}' is chosen for {first} and for {second}: correct one of them.").format(
+                name=name, first=phase_title(chosen[identifier]), second=phase_title(phase)
+            )
+        chosen[identifier] = phase
+    return ""
+
+
+def guess_phases(names: Mapping[str, str], by_dicom: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the volume of each phase of which exactly one speaks.
 
     Args:
         names: name of each volume by its identifier.
+        by_dicom: phase by identifier where DICOM tells it; it stands in where a name says nothing.
 
     Returns:
         Identifier by canonical phase; a phase that several volumes claim is left to the user.
     """
     claims: dict[str, list[str]] = {}
     for identifier, name in names.items():
-        phase = guess_phase(name)
+        phase = guess_phase(name) or (by_dicom or {}).get(identifier)
         if phase is not None:
             claims.setdefault(phase, []).append(identifier)
     return {phase: identifiers[0] for phase, identifiers in claims.items() if len(identifiers) == 1}
@@ -154,13 +177,6 @@ def guess_region(segment_name: str) -> str | None:
     if habitat:
         return f"habitat{habitat[1]}"
     return next((region for region, words in _REGION_WORDS.items() if any(w in word for w in words)), None)
-
-
-def variable_rows(needed: Iterable[str]) -> list[tuple[str, str, str, bool]]:
-    """Return name, title, unit and whether it is needed, of every clinical variable; the needed ones first."""
-    first = [name for name in dict.fromkeys(needed) if name in VARIABLES]
-    order = first + [name for name in VARIABLES if name not in first]
-    return [(name, VARIABLES[name].title, VARIABLES[name].unit, name in first) for name in order]
 
 
 def variable_hint(name: str) -> str:

@@ -1,24 +1,34 @@
-"""The button that starts the work and ends it, with its progress and what is to be said of it."""
+"""The button that starts work and ends it, with its progress and what is to be said of it."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from hccoutcome.gui.signals import Signal
+from hccoutcome.gui.timeleft import TimeLeft
+from hccoutcome.gui.translate import _
 
 
 class RunPanel:
-    """Apply, which turns into Cancel; why it cannot start; how far it is; how it ended.
+    """A button that turns into Cancel; why it cannot start; how far it is; how it ended.
 
     Signals:
         pressed().
     """
 
-    def __init__(self, ui: Any) -> None:
-        """Take the widgets ``applyButton``, ``readyLabel``, ``progressBar`` and ``messageLabel``."""
+    def __init__(self, button: Any, ready: Any, bar: Any, message: Any) -> None:
+        """Take the widgets.
+
+        Args:
+            button: starts the work; its text is what it is called when nothing is under way.
+            ready: label that says why it cannot start.
+            bar: progress bar.
+            message: label for what is going on and how it ended.
+        """
         self.pressed = Signal()
-        self._button, self._ready = ui.applyButton, ui.readyLabel
-        self._bar, self._message = ui.progressBar, ui.messageLabel
+        self._button, self._ready, self._bar, self._message = button, ready, bar, message
+        self._title = button.text
+        self._left = TimeLeft()
         self._button.connect("clicked()", self.pressed.emit)
         self.show_idle("")
 
@@ -31,21 +41,28 @@ class RunPanel:
 
     def show_running(self) -> None:
         """Offer to cancel."""
-        self._button.setText("Cancel")
+        self._left = TimeLeft()
+        self._button.setText(_("Cancel"))
         self._button.setEnabled(True)
-        self._button.setToolTip("End the work; the scene stays as it is.")
+        self._button.setToolTip(_("End the work; the scene stays as it is."))
         self._ready.setVisible(False)
         self._bar.setValue(0)
         self._bar.setVisible(True)
-        self._message.setText("Starting...")
+        self.say(_("Starting..."))
 
     def show_progress(self, fraction: float, message: str) -> None:
-        """Show how far the work is (0 to 1), and at what."""
+        """Show how far the work is (0 to 1), at what, and how long it will take yet."""
         self._bar.setValue(round(100 * fraction))
-        self._message.setText(f"{message[:1].upper()}{message[1:]}...")
+        left = self._left.words(fraction)
+        self.say(f"{message[:1].upper()}{message[1:]}..." + (f" {left[:1].upper()}{left[1:]}." if left else ""))
 
     def show_idle(self, message: str) -> None:
         """Say how the work ended."""
-        self._button.setText("Apply")
+        self._button.setText(self._title)
         self._bar.setVisible(False)
+        self.say(message)
+
+    def say(self, message: str) -> None:
+        """Say something; an empty text takes no room."""
         self._message.setText(message)
+        self._message.setVisible(bool(message))

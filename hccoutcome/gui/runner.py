@@ -7,6 +7,7 @@ no pipe fills up, and the log stays for whoever wants to see it.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,8 @@ from hccoutcome.processes import KILL_SECONDS, kill_tree
 
 EVENTS_FILE, LOG_FILE = "events.jsonl", "log.txt"
 POLL_SECONDS = 0.1
+LOG_BYTES = 20_000
+"""How much of the end of a log is shown."""
 WRONG_INPUT = 2
 """Exit status of a worker that refused its input."""
 
@@ -132,6 +135,16 @@ class JobRunner:
         process.wait(KILL_SECONDS)
         self.cancelled.emit()
 
+    def log(self) -> str:
+        """Return the end of what the worker wrote to its log."""
+        try:
+            with (self._folder / LOG_FILE).open("rb") as file:
+                file.seek(0, os.SEEK_END)
+                file.seek(max(0, file.tell() - LOG_BYTES))
+                return file.read().decode("utf-8", "replace")
+        except FileNotFoundError:
+            return ""
+
     def _read_events(self) -> None:
         with (self._folder / EVENTS_FILE).open("rb") as file:
             file.seek(self._position)
@@ -160,5 +173,4 @@ class JobRunner:
             self.failed.emit(Failed(message))
 
     def _last_log_lines(self) -> str:
-        lines = (self._folder / LOG_FILE).read_text(encoding="utf-8", errors="replace").splitlines()
-        return "\n".join(lines[-5:])
+        return "\n".join(self.log().splitlines()[-5:])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,46 +12,87 @@ import qt
 
 from hccoutcome.errors import HCCError
 from hccoutcome.gui.case_panel import CasePanel, modality_of, volumes_of
-from hccoutcome.gui.panels import ClinicalPanel, ModelsPanel, RegionsPanel
+from hccoutcome.gui.clinical_panel import ClinicalPanel, RecordTable
+from hccoutcome.gui.outlining import Outlining
+from hccoutcome.gui.panels import ModelsPanel, RegionsPanel
+from hccoutcome.gui.report_work import ReportWork
 from hccoutcome.gui.result_panels import ScoresPanel
 from hccoutcome.gui.rules import Chosen, Needs, ready, summary
 from hccoutcome.gui.run_panel import RunPanel
+from hccoutcome.gui.segment_work import SegmentWork
+from hccoutcome.gui.translate import _
 from hccoutcome.gui.work import CaseAnalysis, CaseWork
 from hccoutcome.scene.display import show_table
 from hccoutcome.scene.inputs import SceneCase, segment_ids
-from hccoutcome.scene.nodes import ROLE
+from hccoutcome.scene.nodes import ROLE, is_in_between
 from hccoutcome.scene.parameters import CaseState
+from hccoutcome.scene.review import is_draft, unreviewed
 
-POLL_MILLISECONDS = 100
+POLL_MILLISECONDS, HAND_OVER_MILLISECONDS = 100, 10
+"""Between two looks at a worker, and between two steps of handing over voxels."""
 LATE = -1.0
 """Priority of an observer that is called after the usual ones."""
+ANALYSIS, SEGMENTATION = "analysis", "segmentation"
+"""What libraries are asked for."""
+
+
+@dataclass(frozen=True)
+class Application:
+    """What a window asks of the application.
+
+    Attributes:
+        prepare: called on the main thread before any work with what it is for; asks for missing libraries.
+        select_module: shows another module.
+    """
+
+    prepare: Callable[[str], None]
+    select_module: Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Works:
+    """The work of a window, of which one is done at a time.
+
+    Attributes:
+        analysis: computes features and scores.
+        segmentation: outlines regions.
+        report: writes reports.
+    """
+
+    analysis: CaseAnalysis
+    segmentation: SegmentWork
+    report: ReportWork
 
 
 class CaseWindow:
-    """The window of one module: the case, its regions, the work on it, the tables that come of it.
+    """The window of one module: the case, its regions, its record, the work on it, the tables that come of it.
 
     A module's window says in ``_show_state`` what else it shows of the state, in ``_readiness`` whether the work can
     start, in ``_begin`` what starts, and in ``_show_results`` what it shows of the last work.
     """
 
-    def __init__(self, ui: Any, analysis: CaseAnalysis, prepare: Callable[[], None], *further: CaseWork) -> None:
+    def __init__(self, ui: Any, works: Works, application: Application, *further: CaseWork) -> None:
         """Build the panels.
 
         Args:
             ui: the widgets by name (``slicer.util.childWidgetVariables``).
-            analysis: computes features and scores.
-            prepare: called on the main thread before any work; asks for missing libraries.
-            further: other work that the window offers; one is done at a time, and Apply starts the last.
+            works: the work that every window offers.
+            application: what the window asks of the application.
+            further: other work that the window offers; Apply starts the last, or the analysis where there is none.
         """
-        self.ui, self.analysis = ui, analysis
-        self.works = (analysis, *further)
-        self._main: CaseWork = self.works[-1]
-        self._prepare = prepare
+        self.ui, self.analysis, self.report = ui, works.analysis, works.report
+        self.works: tuple[CaseWork, ...] = (works.analysis, *further, works.segmentation, works.report)
+        self._main: CaseWork = further[-1] if further else works.analysis
+        self._last: CaseWork = self._main
+        self._application = application
         self.state: CaseState | None = None
         self._gui_tag: int | None = None
         self._observer: int | None = None
         self._tables: list[Any] = []
-        self.case, self.regions, self.run = CasePanel(ui), RegionsPanel(ui.regionsTable), RunPanel(ui)
+        self.case, self.regions = CasePanel(ui), RegionsPanel(ui.regionsTable)
+        self.clinical, self._record = ClinicalPanel(ui), RecordTable()
+        self.outlining = Outlining(ui, works.segmentation)
+        self.run = RunPanel(ui.applyButton, ui.readyLabel, ui.progressBar, ui.messageLabel)
         self._timer = qt.QTimer()
         self._timer.setInterval(POLL_MILLISECONDS)
         self._connect()
@@ -60,20 +102,35 @@ class CaseWindow:
         self.case.guess_asked.connect(lambda: self.case.guess(self.state.case))
         self.regions.changed.connect(lambda regions: setattr(self.state.case, "regions", regions))
         self.regions.segments_changed.connect(self.refresh)
+        self.clinical.changed.connect(lambda record: setattr(self.state.case, "clinical", record))
+        self.outlining.changed.connect(self.refresh)
+        self.outlining.start_asked.connect(self.outline_or_cancel)
+        self.outlining.edit_asked.connect(self._application.select_module)
         self.run.pressed.connect(self.apply_or_cancel)
+        self.report.finished.connect(self._on_report)
         self.ui.outputFolder.connect("currentPathChanged(QString)", self._on_folder)
         self.ui.reportButton.connect("clicked()", self.open_report)
         self.ui.showTableButton.connect("clicked()", self.show_chosen_table)
+        self.ui.logButton.connect("contentsCollapsed(bool)", lambda collapsed: self._show_log())
         self._timer.connect("timeout()", self._step)
         for work in self.works:
-            work.progressed.connect(self.run.show_progress)
-            work.failed.connect(self._show_idle)
-            work.cancelled.connect(lambda: self._show_idle("Cancelled; the scene is as it was."))
+            panel = self._panel_of(work)
+            work.progressed.connect(panel.show_progress)
+            work.failed.connect(lambda message, work=work: self._show_idle(message, work))
+            work.cancelled.connect(lambda work=work: self._show_idle(_("Cancelled; the scene is as it was."), work))
+
+    def _panel_of(self, work: CaseWork) -> RunPanel:
+        """Return the panel that shows how far a kind of work is."""
+        return self.outlining.run if work is self.outlining.work else self.run
 
     # --- what a module's window adds
 
     def _show_state(self) -> None:
         """Show what else there is of the state."""
+
+    def _needed_variables(self) -> list[str]:
+        """Return the clinical variables that the work reads."""
+        return []
 
     def _readiness(self) -> tuple[bool, str]:
         """Return whether the work can start and, if not, the one thing to do next."""
@@ -97,7 +154,10 @@ class CaseWindow:
         self.state = state
         if state is None:
             self.regions.close()
+            self.outlining.show(None)
+            self._record.follow(None)
             return
+        self.outlining.look_again()
         self._gui_tag = state.connectGui(self.ui)
         # After the state's own observers, which bring its values up to date.
         self._observer = state.AddObserver("ModifiedEvent", lambda caller, event: self.refresh(), LATE)
@@ -114,16 +174,21 @@ class CaseWindow:
         for work in self.works:
             work.cancel()
             work.forget()
+        self.report.close()
         self._show_results()
 
     def refresh(self) -> None:
-        """Show the state, and whether the work can start."""
-        if self.state is None:
+        """Show the state, and whether the work can start; not while the scene is read or closed, but after it."""
+        if self.state is None or is_in_between(self.state.parameterNode.GetScene()):
             return
         case = self.state.case
         self.regions.show(case.segmentation, dict(case.regions), self._habitats())
         if self.ui.outputFolder.currentPath != self.state.output_folder:
             self.ui.outputFolder.currentPath = self.state.output_folder
+        self.case.show(case)
+        self._record.follow(case)
+        self.clinical.show(dict(case.clinical), self._needed_variables())
+        self.outlining.show(self.state)
         self._show_state()
         self._show_ready()
 
@@ -153,6 +218,16 @@ class CaseWindow:
         known = segment_ids(case.segmentation)
         return {key: region for key, region in case.regions.items() if region and key in known}
 
+    def _case_problem(self) -> str:
+        """Return what is wrong with the case whatever is done with it, empty where nothing is."""
+        case = self.state.case
+        waiting = [key for key in unreviewed(case.segmentation) if case.regions.get(key)]
+        if is_draft(case.segmentation):
+            return _("The segmentation is a draft: accept it, or choose another.")
+        if waiting:
+            return _("A segment is automatic and not accepted: accept it, or set it to 'not used'.")
+        return self.case.problem
+
     def _on_folder(self, path: str) -> None:
         if self.state is not None and self.state.output_folder != path:
             self.state.output_folder = path
@@ -169,58 +244,90 @@ class CaseWindow:
 
     def apply_or_cancel(self) -> None:
         """Start the work, or end that which is under way."""
-        if self.running:
-            self._timer.stop()
-            for work in self.works:
-                work.cancel()
-            return
-        self._start(self._main, self._begin)
+        if not self._cancelled():
+            self._start(self._main, self._begin)
 
-    def _start(self, work: CaseWork, begin: Callable[[], None]) -> None:
+    def outline_or_cancel(self) -> None:
+        """Start to outline a region, or end the work that is under way."""
+        if not self._cancelled():
+            self._start(self.outlining.work, lambda: self.outlining.begin(self.scene_case()), SEGMENTATION)
+
+    def _cancelled(self) -> bool:
+        """End the work that is under way; False where there was none."""
+        running = [work for work in self.works if work.running]
+        self._timer.stop()
+        for work in running:
+            work.cancel()
+        return bool(running)
+
+    def _start(self, work: CaseWork, begin: Callable[[], None], purpose: str = ANALYSIS) -> None:
         """Start a kind of work; what is wrong with its input is said."""
+        self._last = work
         work.forget()
         self._show_results()
         try:
-            self._prepare()
+            self._application.prepare(purpose)
+            if purpose == SEGMENTATION:
+                self.outlining.look_again()
             begin()
         except HCCError as error:
-            self._show_idle(str(error))
+            self._show_idle(str(error), work)
             return
-        self.run.show_running()
+        self._panel_of(work).show_running()
         self._show_busy(True)
+        self._show_ready()
+        self._timer.setInterval(HAND_OVER_MILLISECONDS)
         self._timer.start()
 
     def _show_busy(self, busy: bool) -> None:
         """Show on other widgets that work is under way, or is not."""
 
     def _show_ready(self) -> None:
-        if not self.running:
-            self.run.show_ready(*self._readiness())
+        """Say of Apply and of Outline whether they can start; one of them at a time."""
+        running = next((work for work in self.works if work.running), None)
+        for panel, readiness in ((self.run, self._readiness), (self.outlining.run, self.outlining.readiness)):
+            if running is None:
+                panel.show_ready(*readiness())
+            elif self._panel_of(running) is not panel:
+                panel.show_ready(False, _("Other work of this window is under way: wait for it or cancel it."))
 
-    def _show_idle(self, message: str) -> None:
+    def _show_idle(self, message: str, work: CaseWork | None = None) -> None:
+        """Say how work ended, Apply's where None."""
         self._timer.stop()
-        self.run.show_idle(message)
+        self._panel_of(work or self._main).show_idle(message)
         self._show_busy(False)
+        self._show_log()
         if self.state is not None:
             self._show_ready()
 
     def _step(self) -> None:
+        work = next((work for work in self.works if work.running), self._last)
         try:
-            for work in self.works:
-                work.step()
+            work.step()
         except Exception as error:  # shown to the user here; the application logs it
-            self._show_idle(f"The program failed ({type(error).__name__}: {error}): report it with the error log.")
+            message = _("The program failed ({error}): report it with the error log.")
+            self._show_idle(message.format(error=f"{type(error).__name__}: {error}"), work)
             logging.getLogger(__name__).exception("The analysis failed")
+            return
+        self._timer.setInterval(HAND_OVER_MILLISECONDS if work.handing_over else POLL_MILLISECONDS)
+        self._show_log()
+
+    def _show_log(self) -> None:
+        """Show what the worker wrote last, where somebody looks."""
+        if not self.ui.logButton.collapsed and self.ui.logText.plainText != self._last.log:
+            self.ui.logText.setPlainText(self._last.log)
 
     # --- the results
 
     def open_report(self) -> None:
-        """Write the report and open it in the browser."""
-        try:
-            path = self.analysis.write_report()
-        except HCCError as error:
-            self.ui.messageLabel.setText(str(error))
-            return
+        """Let a worker draw and write the report, then open it in the browser."""
+        case, findings = self.analysis.case, self.analysis.findings
+        if case is not None and findings is not None and not self._cancelled():
+            folder = self.analysis.kept_in
+            self._start(self.report, lambda: self.report.process(case, findings, folder, wait=False))
+
+    def _on_report(self, path: Path, nodes: Any) -> None:
+        self._show_idle(_("The report is open in the browser."))
         qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(path)))
 
     def show_chosen_table(self) -> None:
@@ -245,32 +352,29 @@ class CaseWindow:
 class ModelWindow(CaseWindow):
     """The window of a module that applies models: they are ticked in a list and kept in the state's ``field``."""
 
-    def __init__(
-        self, ui: Any, analysis: CaseAnalysis, prepare: Callable[[], None], models: ModelsPanel, field: str
-    ) -> None:
+    def __init__(self, ui: Any, works: Works, application: Application, models: ModelsPanel, field: str) -> None:
         """Build the panels.
 
         Args:
             ui: the widgets by name.
-            analysis: computes features and scores.
-            prepare: called on the main thread before any work.
+            works: the work that the window offers.
+            application: what the window asks of the application.
             models: the list of models.
             field: name of the state's parameter that keeps the ticked models.
         """
         self.models, self._field = models, field
-        self.clinical = ClinicalPanel(ui.clinicalTable, ui.clinicalMessage, ui.readRecordButton)
         self.scores = ScoresPanel(ui.resultsTable, ui.detailsLabel)
-        super().__init__(ui, analysis, prepare)
+        super().__init__(ui, works, application)
         ui.habitatsSelector.addAttribute("vtkMRMLSegmentationNode", ROLE, "habitats")
-        self.clinical.changed.connect(lambda record: setattr(self.state.case, "clinical", record))
         self.models.changed.connect(lambda names: setattr(self.state, self._field, names))
         self.analysis.finished.connect(self._on_finished)
         self._show_results()
 
     def _show_state(self) -> None:
         self.models.show(self._chosen_models())
-        needed = [variable for needs in self._needs().values() for variable in needs.variables]
-        self.clinical.show(dict(self.state.case.clinical), needed)
+
+    def _needed_variables(self) -> list[str]:
+        return [variable for needs in self._needs().values() for variable in needs.variables]
 
     def _habitats(self) -> Any:
         return self.state.case.habitats
@@ -278,6 +382,9 @@ class ModelWindow(CaseWindow):
     def _readiness(self) -> tuple[bool, str]:
         case = self.state.case
         regions = (*self._used_segments().values(), *segment_ids(case.habitats))
+        problem = self._case_problem()
+        if problem:
+            return False, problem
         return ready(
             Chosen(
                 case_id=case.case_id,

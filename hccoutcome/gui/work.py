@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,16 +18,17 @@ from hccoutcome.case import CaseFiles
 from hccoutcome.errors import HCCError, InputError
 from hccoutcome.findings import Findings
 from hccoutcome.gui.compat import worker_environment, worker_python
-from hccoutcome.gui.runner import Failed, JobRunner
+from hccoutcome.gui.runner import POLL_SECONDS, Failed, JobRunner
 from hccoutcome.gui.signals import Signal
 from hccoutcome.scene.build import add_findings
-from hccoutcome.scene.inputs import SceneCase, case_nodes, nodes_to_draw, write_case
+from hccoutcome.scene.inputs import SceneCase, Writing, case_nodes, case_writing, outlined_by
 from hccoutcome.scene.nodes import CaseNodes
 
 if TYPE_CHECKING:
-    from hccoutcome.jobs import AnalyseJob, HabitatJob
+    from hccoutcome.jobs import Job
 
-REPORT_FILE = "report.html"
+STEP_SECONDS = 0.03
+"""How long one step may hand over voxels; what a window does not notice."""
 
 
 def worker_command() -> tuple[str, ...]:
@@ -37,6 +39,9 @@ def worker_command() -> tuple[str, ...]:
 class CaseWork:
     """One job on a case at a time; a kind of work adds ``process``, ``_take`` and what it ``forget``s.
 
+    The case's voxels are handed over a little at each ``step``, then the worker runs, so that a window stays alive all
+    the while.
+
     Signals:
         progressed(fraction, message), finished(found, nodes), failed(message), cancelled().
     """
@@ -45,8 +50,11 @@ class CaseWork:
         """Take what names the worker's command, Slicer's own Python where None; it is asked at each start."""
         self.progressed, self.finished, self.failed, self.cancelled = Signal(), Signal(), Signal(), Signal()
         self.nodes: CaseNodes | None = None
+        self.log = ""
         self._command = command
+        self._writing: Writing | None = None
         self._runner: JobRunner | None = None
+        self._job_of: Callable[[CaseFiles], Job] | None = None
         self._case: SceneCase | None = None
         self._folder: Path | None = None
         self._failure: Failed | None = None
@@ -54,15 +62,28 @@ class CaseWork:
     @property
     def running(self) -> bool:
         """Whether a job is under way."""
-        return self._runner is not None and self._runner.running
+        return self._writing is not None or (self._runner is not None and self._runner.running)
+
+    @property
+    def handing_over(self) -> bool:
+        """Whether voxels are being written for the worker."""
+        return self._writing is not None
 
     def step(self) -> bool:
-        """Report what has happened since the last call; False once the job is over."""
-        return self._runner is not None and self._runner.step()
+        """Do and report what is due since the last call, in a fraction of a second; False once the job is over."""
+        if self._writing is not None:
+            self._hand_over(time.monotonic() + STEP_SECONDS)
+            return self.running
+        if self._runner is None or not self._runner.running:
+            return False
+        self.log = self._runner.log()
+        return self._runner.step()
 
     def cancel(self) -> None:
         """End the job; the scene stays as it was."""
-        if self._runner is not None:
+        if self._writing is not None:
+            self._on_cancelled()
+        elif self._runner is not None:
             self._runner.cancel()
 
     def forget(self) -> None:
@@ -73,12 +94,12 @@ class CaseWork:
         """Put the result that a job wrote into the scene; return what was found and the case's nodes with it."""
         raise NotImplementedError
 
-    def _launch(self, case: SceneCase, job_of: Callable[[CaseFiles], AnalyseJob | HabitatJob], wait: bool) -> None:
-        """Write a case and its job for the worker, and start it.
+    def _launch(self, case: SceneCase, job_of: Callable[[CaseFiles], Job], wait: bool) -> None:
+        """Begin to write a case and its job for the worker, which starts when all is written.
 
         Args:
             case: volumes, segments and record.
-            job_of: makes the job once the case's files are written; the job's folder is then ``self._folder``.
+            job_of: makes the job once the case's files are written; the job's folder is ``self._folder``.
             wait: return when it is done; otherwise at once.
 
         Raises:
@@ -89,17 +110,40 @@ class CaseWork:
             raise InputError("An analysis is under way: wait for it or cancel it.")
         self._folder = Path(tempfile.mkdtemp(prefix="hcc-job-"))
         self.forget()
-        self._case = case
+        self.log, self._case, self._job_of = "", case, job_of
         try:
-            job_of(write_case(case, self._folder)).save(self._folder)
-            self._runner = self._new_runner()
-            self._runner.start(self._folder)
+            self._writing = case_writing(case, self._folder)
         except BaseException:
             self._clean()
             raise
         if wait:
-            self._runner.wait()
+            while self.step():
+                time.sleep(0 if self._writing is not None else POLL_SECONDS)
             self._raise_failure()
+
+    def _hand_over(self, deadline: float) -> None:
+        """Write on until a deadline; when all is written, start the worker."""
+        try:
+            while time.monotonic() < deadline:
+                self.progressed.emit(0.0, f"handing over the images ({100 * next(self._writing):.0f} %)")
+        except StopIteration as end:
+            self._writing = None
+            self._start_worker(end.value)
+        except HCCError as error:
+            self._on_failed(Failed(str(error), wrong_input=isinstance(error, InputError)))
+        except OSError as error:
+            self._on_failed(Failed(f"The images cannot be handed over ({error.strerror}): make room on the disk."))
+
+    def _start_worker(self, files: CaseFiles) -> None:
+        try:
+            self._job_of(files).save(self._folder)
+            self._runner = self._new_runner()
+            self._runner.start(self._folder)
+        except HCCError as error:
+            self._on_failed(Failed(str(error), wrong_input=isinstance(error, InputError)))
+        except BaseException:
+            self._clean()
+            raise
 
     def _new_runner(self) -> JobRunner:
         runner = JobRunner((self._command or worker_command)(), worker_environment())
@@ -112,6 +156,9 @@ class CaseWork:
     def _on_finished(self, path: Path) -> None:
         try:
             found, self.nodes = self._take(path)
+        except HCCError as error:
+            self._on_failed(Failed(str(error), wrong_input=isinstance(error, InputError)))
+            return
         finally:
             self._clean()
         self.finished.emit(found, self.nodes)
@@ -131,6 +178,11 @@ class CaseWork:
 
     def _clean(self) -> None:
         """Remove the job's folder: it holds a copy of the patient's images."""
+        if self._writing is not None:
+            self._writing.close()
+            self._writing = None
+        if self._runner is not None:
+            self.log = self._runner.log()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
@@ -148,7 +200,16 @@ class CaseAnalysis(CaseWork):
         super().__init__(command)
         self.findings: Findings | None = None
         self._out: Path | None = None
-        self._report_folder: Path | None = None
+
+    @property
+    def case(self) -> SceneCase | None:
+        """The case of the last analysis."""
+        return self._case
+
+    @property
+    def kept_in(self) -> Path | None:
+        """The folder in which the files of the last analysis are kept, None where nowhere."""
+        return None if self._out is None or self.findings is None else self._out / self.findings.case_id
 
     def process(
         self,
@@ -192,38 +253,17 @@ class CaseAnalysis(CaseWork):
                 engine=engine,
                 scene=False,
                 report=False,
+                explain=True,
+                outlined_by=outlined_by(case),
             )
 
         self._launch(case, job_of, wait)
         return self.findings
 
     def forget(self) -> None:
-        """Let go of the last analysis, and of a report that nobody keeps."""
+        """Let go of the last analysis; the scene keeps what it found."""
         super().forget()
         self.findings = None
-        if self._report_folder is not None:
-            shutil.rmtree(self._report_folder, ignore_errors=True)
-            self._report_folder = None
-
-    def write_report(self) -> Path:
-        """Write the report of the last analysis, with pictures of the scene, and return the file."""
-        from hccoutcome.report.html import write_report
-        from hccoutcome.scene.render import case_pictures
-
-        if self.findings is None or self._case is None:
-            raise InputError("There is nothing to report yet: analyse a case first.")
-        path = self._folder_of_report() / REPORT_FILE
-        with nodes_to_draw(self._case) as nodes:
-            write_report(path, self.findings, case_pictures(nodes))
-        return path
-
-    def _folder_of_report(self) -> Path:
-        """Return the chosen folder, or one that is gone with the next analysis."""
-        if self._out is not None:
-            return self._out / self.findings.case_id
-        if self._report_folder is None:
-            self._report_folder = Path(tempfile.mkdtemp(prefix="hcc-report-"))
-        return self._report_folder
 
     def _take(self, path: Path) -> tuple[Findings, CaseNodes]:
         self.findings = Findings.from_json(json.loads(path.read_text(encoding="utf-8")))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,11 @@ import slicer
 
 from hccoutcome.case import CaseFiles, ImageFile, MaskFile, Modality, canonical_region
 from hccoutcome.errors import InputError
-from hccoutcome.imaging.geometry import same_geometry, same_lattice
-from hccoutcome.scene.appearance import appearance
-from hccoutcome.scene.exchange import image_from_node, mask_from_segment, region_from_segment, segment_from_mask
+from hccoutcome.imaging.geometry import Geometry, same_geometry, same_lattice
+from hccoutcome.scene.exchange import empty_grid, region_from_segment
+from hccoutcome.scene.handover import Part, part_of_segment, write_region, write_volume
 from hccoutcome.scene.nodes import SYNTHETIC, CaseNodes, find_case_nodes
+from hccoutcome.scene.review import is_draft, records_of, unreviewed
 
 
 @dataclass(frozen=True)
@@ -64,33 +64,75 @@ def outlines_of(case: SceneCase) -> Outlines:
     return outlines
 
 
+def outlined_by(case: SceneCase) -> dict[str, list[Any]]:
+    """Return by region what is known of who outlined its segments; those that a person drew are not in it."""
+    found: dict[str, list[Any]] = {}
+    for region, segments in outlines_of(case).items():
+        records = [records_of(segmentation).get(key) for segmentation, key in segments]
+        known = [record for record in records if record is not None]
+        if known:
+            found[region] = known
+    return found
+
+
 def segment_ids(segmentation: slicer.vtkMRMLSegmentationNode | None) -> tuple[str, ...]:
     """Return the identifiers of a segmentation's segments in their order; none without a segmentation."""
     return () if segmentation is None else tuple(segmentation.GetSegmentation().GetSegmentIDs())
 
 
+Writing = Generator[float, None, CaseFiles]
+"""Yields the fraction done after each small step, and returns where the files lie."""
+
+
 def write_case(case: SceneCase, folder: Path) -> CaseFiles:
-    """Write a case's voxels into ``folder`` as uncompressed NRRD and return where they lie.
+    """Write a case's voxels into ``folder`` at one go; see ``case_writing``."""
+    writing = case_writing(case, folder)
+    while True:
+        try:
+            next(writing)
+        except StopIteration as end:
+            return end.value
+
+
+def case_writing(case: SceneCase, folder: Path) -> Writing:
+    """Write a case's voxels into ``folder`` as uncompressed NRRD, a small step at a time, and return where they lie.
 
     A region is written once for each distinct grid among the volumes, so that every phase finds it on its own voxels.
     Habitats that were found on prepared images are written on those voxels too: whoever prepares the images in the same
-    way measures them as they were drawn.
+    way measures them as they were drawn. Nothing is written where the case is refused at once.
 
     Raises:
-        InputError: a volume has no voxels or lies under a transform, a segment no longer exists, or a region is empty.
+        InputError: a volume has no voxels or lies under a transform, a segment no longer exists or nobody has accepted
+            it; from a step: a region is empty.
     """
-    images = {phase: _image(volume) for phase, volume in case.volumes.items()}
     outlines = outlines_of(case)
+    check_case(case, outlines)
+    return _writing(case, outlines, folder)
+
+
+def _writing(case: SceneCase, outlines: Outlines, folder: Path) -> Writing:
     grids: list[str] = []
-    for phase, image in images.items():
-        if not any(same_geometry(image, images[other]) for other in grids):
+    for phase, volume in case.volumes.items():
+        if not any(same_geometry(grid_of(volume), grid_of(case.volumes[other])) for other in grids):
             grids.append(phase)
+    steps = max(1, len(case.volumes) + len(outlines) * len(grids))
+    done = 0
+    for phase, volume in case.volumes.items():
+        for fraction in write_volume(volume, folder / f"{phase}.nrrd"):
+            yield (done + fraction) / steps
+        done += 1
+    for region in outlines:
+        for grid in grids:
+            parts = _parts(outlines, region, case.volumes[grid])
+            for fraction in write_region(parts, case.volumes[grid], folder / f"{region}-{grid}.nrrd"):
+                yield (done + fraction) / steps
+            done += 1
     return CaseFiles(
         case_id=case.case_id,
-        images={phase: ImageFile(_write(image, folder / f"{phase}.nrrd")) for phase, image in images.items()},
+        images={phase: ImageFile(folder / f"{phase}.nrrd") for phase in case.volumes},
         masks={
-            region: (*_on_grids(outlines, region, {grid: case.volumes[grid] for grid in grids}, folder), *further)
-            for region, further in _on_prepared(case, outlines, images, folder).items()
+            region: (*(MaskFile(folder / f"{region}-{grid}.nrrd") for grid in grids), *further)
+            for region, further in _on_prepared(case, outlines, folder).items()
             if grids
         },
         clinical=dict(case.clinical),
@@ -99,25 +141,37 @@ def write_case(case: SceneCase, folder: Path) -> CaseFiles:
     )
 
 
-def _on_grids(
-    outlines: Outlines, region: str, volumes: Mapping[str, slicer.vtkMRMLScalarVolumeNode], folder: Path
-) -> tuple[MaskFile, ...]:
-    """Write a region on the voxels of each volume."""
-    return tuple(
-        MaskFile(_write(_region(outlines, region, volume), folder / f"{region}-{grid}.nrrd"))
-        for grid, volume in volumes.items()
-    )
+def check_case(case: SceneCase, outlines: Outlines) -> None:
+    """Refuse what can be refused before anything is written.
+
+    Raises:
+        InputError: a volume has no voxels or lies under a transform, a segment no longer exists, or nobody has accepted
+            it.
+    """
+    for volume in case.volumes.values():
+        _refuse_transform(volume)
+        if volume.GetImageData() is None:
+            raise InputError(f"The volume '{volume.GetName()}' has no voxels: choose another, or load it again.")
+    for segments in outlines.values():
+        for segmentation, key in segments:
+            _refuse_transform(segmentation)
+            _refuse_missing(segmentation, key)
+            _refuse_draft(segmentation, key)
 
 
-def _on_prepared(
-    case: SceneCase, outlines: Outlines, images: Mapping[str, sitk.Image], folder: Path
-) -> dict[str, tuple[MaskFile, ...]]:
+def grid_of(volume: slicer.vtkMRMLScalarVolumeNode) -> Geometry:
+    """Return the grid of a volume node."""
+    one = Geometry.from_image(empty_grid(volume))
+    return replace(one, size=tuple(volume.GetImageData().GetDimensions()))
+
+
+def _on_prepared(case: SceneCase, outlines: Outlines, folder: Path) -> dict[str, tuple[MaskFile, ...]]:
     """Write the habitats that lie on no volume's voxels on their own; return by region what was written."""
     written: dict[str, tuple[MaskFile, ...]] = dict.fromkeys(outlines, ())
     for region, ((segmentation, key), *_) in outlines.items():
         if segmentation is case.habitats:
             own = sitk.ConstantPad(region_from_segment(segmentation, key), (1, 1, 1), (1, 1, 1))
-            if not any(same_lattice(own, image) for image in images.values()):
+            if not any(same_lattice(own, grid_of(volume)) for volume in case.volumes.values()):
                 written[region] = (MaskFile(_write(own, folder / f"{region}-prepared.nrrd")),)
     return written
 
@@ -134,67 +188,36 @@ def case_nodes(case: SceneCase) -> CaseNodes:
     )
 
 
-@contextmanager
-def nodes_to_draw(case: SceneCase) -> Iterator[CaseNodes]:
-    """Yield the nodes of a case with its segments united and named by region, as pictures want them.
-
-    The user's own segmentation may name its segments in any way; the one that is yielded is gone afterwards.
-
-    Raises:
-        InputError: a node was removed from the scene meanwhile.
-    """
-    nodes = case_nodes(case)
-    for node in filter(None, (*case.volumes.values(), case.segmentation, case.habitats)):
-        if node.GetScene() is None:
-            raise InputError(f"'{node.GetName()}' is no longer in the scene: choose another and press Apply again.")
-    outlines = outlines_of(case)
-    if not outlines or not case.volumes:
-        yield replace(nodes, segmentations=())
-        return
-    drawn = slicer.vtkMRMLSegmentationNode()
-    drawn.SetHideFromEditors(True)
-    slicer.mrmlScene.AddNode(drawn)
-    try:
-        drawn.CreateDefaultDisplayNodes()
-        grid = next(iter(case.volumes.values()))
-        drawn.SetReferenceImageGeometryParameterFromVolumeNode(grid)
-        for region, ((segmentation, key), *_) in outlines.items():
-            own = segmentation.GetSegmentation().GetSegment(key)
-            segment = segment_from_mask(_region(outlines, region, grid), own.GetName())
-            segment.SetColor(*own.GetColor())
-            drawn.GetSegmentation().AddSegment(segment, region)
-            drawn.GetDisplayNode().SetSegmentOpacity3D(region, appearance(region).opacity)
-        yield replace(nodes, segmentations=(drawn,))
-    finally:
-        slicer.mrmlScene.RemoveNode(drawn.GetDisplayNode())
-        slicer.mrmlScene.RemoveNode(drawn)
+def _parts(outlines: Outlines, region: str, volume: slicer.vtkMRMLScalarVolumeNode) -> list[Part]:
+    """Return the segments of a region as parts on the grid of a volume."""
+    found = [part_of_segment(segmentation, key, volume) for segmentation, key in outlines[region]]
+    parts = [part for part in found if part is not None]
+    if not parts:
+        raise _empty(region, volume)
+    return parts
 
 
-def _image(volume: slicer.vtkMRMLScalarVolumeNode) -> sitk.Image:
-    _refuse_transform(volume)
-    if volume.GetImageData() is None:
-        raise InputError(f"The volume '{volume.GetName()}' has no voxels: choose another, or load it again.")
-    return image_from_node(volume)
+def _empty(region: str, volume: slicer.vtkMRMLScalarVolumeNode) -> InputError:
+    return InputError(
+        f"The region '{region}' was expected to hold at least one voxel of the volume '{volume.GetName()}', found "
+        "none: draw it, or choose other segments or another volume."
+    )
 
 
-def _region(outlines: Outlines, region: str, grid: slicer.vtkMRMLScalarVolumeNode) -> sitk.Image:
-    """Return the segments of a region as one mask on the grid of a volume."""
-    united = None
-    for segmentation, key in outlines[region]:
-        _refuse_transform(segmentation)
-        if segmentation.GetSegmentation().GetSegment(key) is None:
-            raise InputError(
-                f"The segmentation '{segmentation.GetName()}' no longer has the segment '{key}': "
-                "choose its regions again."
-            )
-        mask = mask_from_segment(segmentation, key, grid)
-        united = mask if united is None else united | mask
-    if not sitk.GetArrayViewFromImage(united).any():
+def _refuse_missing(segmentation: slicer.vtkMRMLSegmentationNode, key: str) -> None:
+    if segmentation.GetSegmentation().GetSegment(key) is None:
         raise InputError(
-            f"The region '{region}' was expected to hold at least one voxel of the volume '{grid.GetName()}', found "
-            "none: draw it, or choose other segments or another volume."
+            f"The segmentation '{segmentation.GetName()}' no longer has the segment '{key}': choose its regions again."
         )
-    return united
+
+
+def _refuse_draft(segmentation: slicer.vtkMRMLSegmentationNode, key: str) -> None:
+    if is_draft(segmentation) or key in unreviewed(segmentation):
+        name = segmentation.GetSegmentation().GetSegment(key).GetName()
+        raise InputError(
+            f"The segment '{name}' was expected to be accepted by a person, found an automatic draft: look at every "
+            "slice and accept it, or set it to 'not used'."
+        )
 
 
 def _refuse_transform(node: slicer.vtkMRMLTransformableNode) -> None:

@@ -38,6 +38,11 @@ class CaseNodes:
     findings: Mapping[str, slicer.vtkMRMLNode] = field(default_factory=dict)
 
 
+def is_in_between(scene: slicer.vtkMRMLScene | None) -> bool:
+    """Say whether a scene is being read or closed, when nobody may change it; None is one that is gone."""
+    return scene is None or bool(scene.IsImporting() or scene.IsClosing())
+
+
 def find_case_nodes(scene: slicer.vtkMRMLScene) -> dict[str, CaseNodes]:
     """Return the nodes of every case in the scene, by the case's name."""
     marked: dict[str, list[slicer.vtkMRMLNode]] = {}
@@ -112,6 +117,24 @@ def remove_case(scene: slicer.vtkMRMLScene, case_id: str) -> None:
     study = _study_item(hierarchy, case_id)
     if study is not None:
         hierarchy.RemoveItem(hierarchy.GetItemParent(study), False, True)
+
+
+def remove_if_empty(scene: slicer.vtkMRMLScene, case_id: str) -> None:
+    """Take a case's patient and study out of the subject hierarchy where nothing lies under them any more."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    item = _study_item(hierarchy, case_id)
+    for _level in ("study", "patient"):
+        if item is None or _children(hierarchy, item):
+            return
+        parent = hierarchy.GetItemParent(item)
+        hierarchy.RemoveItem(item, False, False)
+        item = parent
+
+
+def _children(hierarchy: slicer.vtkMRMLSubjectHierarchyNode, item: int) -> int:
+    children = vtkIdList()
+    hierarchy.GetItemChildren(item, children)
+    return children.GetNumberOfIds()
 
 
 def _all_nodes(scene: slicer.vtkMRMLScene) -> list[slicer.vtkMRMLNode]:

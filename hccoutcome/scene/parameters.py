@@ -34,7 +34,8 @@ HABITAT_FEATURES = ["haic-mri", "prime", "radscore", NO_FEATURES]
 class CaseInputs:
     """One case as chosen: volumes by phase, the segmentation with the region of each segment, the record as typed.
 
-    ``habitats`` is the segmentation of its habitats where they were handed over to the models.
+    ``habitats`` is the segmentation of its habitats where they were handed over to the models, ``record`` the table
+    under the patient that shows ``clinical`` to others.
     """
 
     case_id: str = "case"
@@ -47,6 +48,7 @@ class CaseInputs:
     habitats: slicer.vtkMRMLSegmentationNode
     regions: dict[str, str]
     clinical: dict[str, str]
+    record: slicer.vtkMRMLTableNode
 
 
 @parameterPack
@@ -78,12 +80,30 @@ class HabitatInputs:
     features: Annotated[str, Choice(HABITAT_FEATURES)] = "haic-mri"
 
 
+@parameterPack
+class OutlineInputs:
+    """What is to be outlined automatically.
+
+    Attributes:
+        region: the region.
+        phase: the phase on whose voxels the draft lies; empty: the first that has a volume.
+        engine: name of the engine, or ``auto``.
+        prompt: the markup that points at the region.
+    """
+
+    region: str = "tumor"
+    phase: str
+    engine: str = "auto"
+    prompt: slicer.vtkMRMLMarkupsNode
+
+
 @parameterNodeWrapper
 class CaseState:
     """The state of the three windows.
 
     Attributes:
         case: the case's inputs.
+        outline: what is to be outlined automatically.
         habitat: how HCCHabitat finds habitats.
         response_models: packages chosen in HCCResponse.
         survival_models: packages chosen in HCCSurvival.
@@ -92,6 +112,7 @@ class CaseState:
     """
 
     case: CaseInputs
+    outline: OutlineInputs
     habitat: HabitatInputs
     response_models: list[str]
     survival_models: list[str]

@@ -15,6 +15,8 @@ import SimpleITK as sitk
 from hccoutcome.findings import Findings
 from hccoutcome.habitat.result import HabitatResult, Table, save_result
 from hccoutcome.package.prediction import Applicability, Contribution, Prediction
+from hccoutcome.segmentation.engine import Draft
+from hccoutcome.segmentation.handover import save_handover
 from hccoutcome.status import QualityItem
 
 
@@ -108,6 +110,29 @@ def habitats(job: dict) -> HabitatResult:
     return HabitatResult(job["region"], image, tables, summary, provenance={"job": job})
 
 
+def draft(job: dict, folder: Path) -> Path:
+    """Outline a box in the middle of the first image; a prompt file is told in the provenance."""
+    image = sitk.ReadImage(next(iter(job["case"]["images"].values()))["path"])
+    array = np.zeros(image.GetSize()[::-1], np.uint8)
+    middle = tuple(slice(size // 3, 2 * size // 3) for size in array.shape)
+    array[middle] = 1
+    mask = sitk.GetImageFromArray(array)
+    mask.CopyInformation(image)
+    provenance = {
+        "engine": "builtin",
+        "version": "9",
+        "review": "automatic, not reviewed",
+        "weights": {"w.pth": "ab"},
+        "job": job,
+    }
+    region = job["region"]
+    hints = (
+        QualityItem(f"mask {region}", "review", "automatic", "accepted by a person", "warning", "Look at every slice."),
+        QualityItem(f"mask {region}", "draft pieces", "2", "1", "warning", "Remove the pieces."),
+    )
+    return save_handover(Draft({region: mask}, provenance), hints, folder)
+
+
 def main() -> int:
     folder = Path(sys.argv[-1])
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
@@ -121,6 +146,13 @@ def main() -> int:
         time.sleep(600)
     if mode == "crash":
         os.abort()
+    if job["kind"] == "segment":
+        say("result", path=str(draft(job, folder)))
+        return 0
+    if job["kind"] == "report":
+        Path(job["out"]).write_text(json.dumps(job), encoding="utf-8")
+        say("result", path=job["out"])
+        return 0
     if job["kind"] == "habitat":
         path = save_result(habitats(job), folder / "habitats")
         if mode == "nonsense":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -23,6 +24,12 @@ def type_value(ui, title, text):
             ui.clinicalTable.item(row, 1).setText(text)
             return
     raise AssertionError(f"there is no row {title}")
+
+
+def expected_of(ui, title):
+    """What stands beside the value of a variable."""
+    rows = [row for row in range(ui.clinicalTable.rowCount) if ui.clinicalTable.item(row, 0).text() == title]
+    return ui.clinicalTable.item(rows[0], 3).text()
 
 
 def state_of(widget):
@@ -57,9 +64,15 @@ def test_the_module_loads_and_its_window_is_built(name, application, open_module
     assert "not a medical device" in parent.helpText
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_the_ui_file_is_complete(name):
-    root = ElementTree.parse(ROOT / name / "Resources" / "UI" / f"{name}.ui").getroot()
+UI_FILES = (
+    *(ROOT / name / "Resources" / "UI" / f"{name}.ui" for name in MODULES),
+    *(ROOT / "Resources" / "UI" / f"{name}.ui" for name in ("HCCCase", "HCCSegmentation", "HCCClinical")),
+)
+
+
+@pytest.mark.parametrize("path", UI_FILES, ids=lambda path: path.stem)
+def test_the_ui_file_is_complete(path):
+    root = ElementTree.parse(path).getroot()
     widgets = {element.get("name"): element for element in root.iter("widget")}
     controls = {
         key: element
@@ -71,8 +84,13 @@ def test_the_ui_file_is_complete(name):
     connected = {element.findtext("receiver") for element in root.iter("connection")}
     assert connected == {key for key, element in widgets.items() if element.get("class") == "qMRMLNodeComboBox"}
     assert [element.text for element in root.iter("tabstop")] == list(controls), "in reading order"
-    keys = [text[text.index("&") + 1].upper() for text in root.itertext() if "&" in text]
-    assert len(keys) == len(set(keys)), "one key, one field"
+
+
+@pytest.mark.parametrize("module", UI_FILES[:3], ids=lambda path: path.stem)
+def test_one_key_leads_to_one_field(module):
+    texts = [text for path in (module, *UI_FILES[3:]) for text in ElementTree.parse(path).getroot().itertext()]
+    keys = [text[text.index("&") + 1].upper() for text in texts if "&" in text and not text.startswith("& ")]
+    assert len(keys) == len(set(keys)), sorted(keys)
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -230,7 +248,8 @@ def test_apply_waits_with_a_reason_until_all_is_there(open_module, case_nodes):
     assert (ui.applyButton.enabled, ui.readyLabel.text) == (True, "")
     type_value(ui, "Albumin", "a lot")
     assert not ui.applyButton.enabled
-    assert "a lot" in ui.clinicalMessage.text
+    assert "a lot" in expected_of(ui, "Albumin"), "beside its field"
+    assert "a lot" in ui.readyLabel.text
     type_value(ui, "Albumin", "")
     ui.caseIdEdit.text = "Mr X"
     assert "found 'Mr X': rename it" in ui.readyLabel.text
@@ -323,7 +342,7 @@ def test_cancel_ends_the_worker_and_its_children_and_leaves_the_scene(
     fill_in(widget, case_nodes)
     before = scene.GetNumberOfNodes()
     ui.applyButton.click()
-    until(lambda: ui.messageLabel.text == "Pretending...")
+    until(lambda: ui.messageLabel.text.startswith("Pretending..."))
     assert ui.progressBar.value == 50
     ui.applyButton.click()
     assert (ui.applyButton.text, ui.messageLabel.text) == ("Apply", "Cancelled; the scene is as it was.")
@@ -382,7 +401,7 @@ def test_the_copies_of_the_images_are_gone_afterwards(
     for mode in ("good", "bad"):
         fake_worker(mode)
         widget.window.ui.applyButton.click()
-        assert list(tmp_path.glob("hcc-job-*/*.nrrd"))
+        until(lambda: list(tmp_path.glob("hcc-job-*/*.nrrd")))
         until(lambda: widget.window.ui.applyButton.text == "Apply")
         assert not list(tmp_path.glob("hcc-job-*"))
 
@@ -401,7 +420,7 @@ def test_a_table_is_shown_beside_the_slices(open_module, case_nodes, fake_worker
     assert slicer.mrmlScene.GetNodeByID(shown).GetName() == ui.tableBox.currentText
 
 
-def test_the_report_is_written_with_pictures_and_opened(
+def test_the_report_is_ordered_from_a_worker_and_opened(
     open_module, case_nodes, fake_worker, until, monkeypatch, tmp_path
 ):
     import qt
@@ -414,10 +433,13 @@ def test_the_report_is_written_with_pictures_and_opened(
     widget.window.ui.applyButton.click()
     until(lambda: widget.window.ui.applyButton.text == "Apply")
     widget.window.ui.reportButton.click()
+    until(lambda: opened)
     assert opened == [tmp_path / "P001" / "report.html"]
-    text = opened[0].read_text(encoding="utf-8")
-    assert "Title of radscore-tace-ct" in text
-    assert text.count("data:image/png;base64,") >= 7
+    assert widget.window.ui.messageLabel.text == "The report is open in the browser."
+    job = json.loads(opened[0].read_text(encoding="utf-8"))
+    assert job["looks"]["tumor"]["title"] == "Tumour"
+    assert set(job["windows"]) == set(case_nodes.images)
+    assert widget.window.ui.resultsTable.rowCount == 1, "the results stay"
 
 
 def test_a_report_that_nobody_keeps_goes_with_the_scene(
@@ -425,17 +447,16 @@ def test_a_report_that_nobody_keeps_goes_with_the_scene(
 ):
     import qt
 
-    from hccoutcome.scene import render
-
+    opened = []
     monkeypatch.setattr(work.tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(render, "case_pictures", lambda nodes: {})
-    monkeypatch.setattr(qt.QDesktopServices, "openUrl", lambda url: None)
+    monkeypatch.setattr(qt.QDesktopServices, "openUrl", opened.append)
     widget = open_module("HCCSurvival")
     fill_in(widget, case_nodes)
     widget.window.ui.applyButton.click()
     until(lambda: widget.window.ui.applyButton.text == "Apply")
-    widget.window.ui.reportButton.click()
-    widget.window.ui.reportButton.click()
+    for count in (1, 2):
+        widget.window.ui.reportButton.click()
+        until(lambda count=count: len(opened) == count)
     assert len(list(tmp_path.glob("hcc-report-*/report.html"))) == 1
     scene.Clear(0)
     assert not list(tmp_path.glob("hcc-*"))
@@ -450,7 +471,7 @@ def test_closing_the_scene_ends_the_work_and_begins_anew(scene, open_module, cas
     ui = widget.window.ui
     fill_in(widget, case_nodes)
     ui.applyButton.click()
-    until(lambda: ui.messageLabel.text == "Pretending...")
+    until(lambda: ui.messageLabel.text.startswith("Pretending..."))
     scene.Clear(0)
     assert not widget.logic.analysis.running
     assert_no_children()
@@ -498,7 +519,7 @@ def test_closing_the_window_ends_the_work(application, open_module, case_nodes, 
     widget = open_module("HCCSurvival")
     fill_in(widget, case_nodes)
     widget.window.ui.applyButton.click()
-    until(lambda: widget.window.ui.messageLabel.text == "Pretending...")
+    until(lambda: widget.window.ui.messageLabel.text.startswith("Pretending..."))
     widget.cleanup()
     assert not widget.logic.analysis.running
     assert_no_children()

@@ -6,8 +6,6 @@ import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from hccoutcome.clinical.record import parse_record
 from hccoutcome.clinical.variables import VARIABLES
@@ -85,15 +83,6 @@ def test_phases_are_guessed_from_names_unless_two_claim_one():
 )
 def test_regions_are_guessed_from_segment_names(segment, region):
     assert rules.guess_region(segment) == region
-
-
-@settings(derandomize=True, deadline=None)
-@given(st.lists(st.sampled_from(sorted(VARIABLES)), max_size=6))
-def test_every_variable_has_one_row_and_the_needed_ones_stand_first(needed):
-    rows = rules.variable_rows(needed)
-    assert sorted(name for name, *_ in rows) == sorted(VARIABLES)
-    first = list(dict.fromkeys(needed))
-    assert [name for name, *_, marked in rows if marked] == first == [name for name, *_ in rows][: len(first)]
 
 
 @pytest.mark.parametrize("name", sorted(VARIABLES))

@@ -154,28 +154,89 @@ def test_a_case_without_images_is_its_record_alone(scene_case, tmp_path):
     assert files.clinical == {"alb": "41 g/L"}
 
 
-def test_pictures_get_the_regions_by_name_whatever_the_segments_are_called(scene, case, scene_case):
-    from hccoutcome.scene.exchange import mask_from_segment
-    from hccoutcome.scene.inputs import nodes_to_draw
+def test_the_looks_of_a_case_go_by_region_whatever_the_segments_are_called(scene_case):
+    from hccoutcome.scene.looks import apply_looks, looks_of, windows_of
+    from hccoutcome.scene.nodes import nodes_of
 
-    before = scene.GetNumberOfNodes()
-    swapped = changed(scene_case, segments={"tumor": ("liver",), "liver": ("tumor", "liver")})
-    with nodes_to_draw(swapped) as nodes:
-        (drawn,) = nodes.segmentations
-        assert list(drawn.GetSegmentation().GetSegmentIDs()) == ["tumor", "liver"]
-        mask = mask_from_segment(drawn, "tumor", scene_case.volumes["portal"])
-        np.testing.assert_array_equal(sitk.GetArrayFromImage(mask), sitk.GetArrayFromImage(case.masks["liver"][0]))
-    assert scene.GetNumberOfNodes() == before
-    assert scene_case.segmentation.GetSegmentation().GetNumberOfSegments() == 2
+    segment = scene_case.segmentation.GetSegmentation().GetSegment("liver")
+    segment.SetName("Foie")
+    segment.SetColor(0.1, 0.2, 0.3)
+    scene_case.volumes["portal"].GetDisplayNode().SetWindowLevel(123.0, 45.0)
+    looks = looks_of(changed(scene_case, segments={"tumor": ("liver",)}))
+    assert looks == {"tumor": {"title": "Foie", "colour": [0.1, 0.2, 0.3], "opacity": 0.25}}
+    windows = windows_of(scene_case)
+    assert windows["portal"] == (123.0, 45.0)
+    scene_case.volumes["portal"].GetDisplayNode().SetWindowLevel(1.0, 1.0)
+    nodes = nodes_of(slicer_scene(), "P001")
+    apply_looks(nodes, looks, windows)
+    drawn = nodes.segmentations[0].GetSegmentation().GetSegment("tumor")
+    assert (drawn.GetName(), drawn.GetColor()) == ("Foie", (0.1, 0.2, 0.3))
+    assert nodes.images["portal"].GetDisplayNode().GetWindow() == 123.0
 
 
-def test_pictures_of_a_volume_that_was_removed_are_refused(scene, scene_case):
-    from hccoutcome.scene.inputs import nodes_to_draw
+def slicer_scene():
+    import slicer
 
-    scene.RemoveNode(scene_case.volumes["arterial"])
-    sentence = "is no longer in the scene: choose another and press Apply again"
-    with pytest.raises(InputError, match=sentence), nodes_to_draw(scene_case):
-        pass
+    return slicer.mrmlScene
+
+
+@pytest.mark.parametrize("other", ["same", "coarser", "shifted", "oblique"])
+def test_a_region_is_put_together_as_slicer_resamples_it(scene, scene_case, tmp_path, other):
+    """Box by box and slab by slab the same voxels as the whole segment resampled at once."""
+    from hccoutcome.scene import handover
+    from hccoutcome.scene.exchange import image_from_node, mask_from_segment, node_from_image
+
+    grids = {
+        "same": image(3),
+        "coarser": image(3, size=(14, 13, 9), spacing=(1.5, 1.4, 3.0)),
+        "shifted": image(3, origin=(-10.9, 8.3, 104.0)),
+        "oblique": image(3),
+    }
+    grid = grids[other]
+    if other == "oblique":
+        turn = np.deg2rad(20)
+        middle = [(size - 1) / 2 for size in grid.GetSize()]
+        centre = np.array(grid.TransformContinuousIndexToPhysicalPoint(middle))
+        grid.SetDirection((np.cos(turn), -np.sin(turn), 0, np.sin(turn), np.cos(turn), 0, 0, 0, 1))
+        now = np.array(grid.TransformContinuousIndexToPhysicalPoint(middle))
+        grid.SetOrigin((np.array(grid.GetOrigin()) + centre - now).tolist())
+    volume = node_from_image(grid, "Grid", scene)
+    for key in ("liver", "tumor"):
+        expected = mask_from_segment(scene_case.segmentation, key, volume)
+        part = handover.part_of_segment(scene_case.segmentation, key, volume)
+        path = tmp_path / f"{key}.nrrd"
+        for fraction in handover.write_region([part], volume, path):
+            assert 0 < fraction <= 1
+        found = sitk.ReadImage(str(path))
+        np.testing.assert_array_equal(sitk.GetArrayFromImage(found), sitk.GetArrayFromImage(expected))
+        assert found.GetSize() == expected.GetSize()
+        np.testing.assert_allclose(found.GetOrigin(), expected.GetOrigin(), atol=1e-9)
+        np.testing.assert_allclose(found.GetDirection(), expected.GetDirection(), atol=1e-9)
+        assert sitk.GetArrayFromImage(image_from_node(volume)).shape == part_shape(found)
+
+
+def part_shape(found):
+    return sitk.GetArrayFromImage(found).shape
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.float32, np.float64])
+def test_a_volume_is_written_as_it_lies_in_memory(scene, tmp_path, kind, monkeypatch):
+    from hccoutcome.scene import handover
+    from hccoutcome.scene.exchange import image_from_node, node_from_image
+
+    monkeypatch.setattr(handover, "SLAB_BYTES", 2000)
+    array = np.random.default_rng(1).integers(0, 100, (12, 22, 24)).astype(kind)
+    given = sitk.GetImageFromArray(array)
+    given.CopyInformation(image(1))
+    volume = node_from_image(given, "Volume", scene)
+    fractions = list(handover.write_volume(volume, tmp_path / "v.nrrd"))
+    assert len(fractions) > 3, "in small steps"
+    assert fractions[-1] == 1.0
+    found, expected = sitk.ReadImage(str(tmp_path / "v.nrrd")), image_from_node(volume)
+    assert found.GetPixelID() == expected.GetPixelID()
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(found), sitk.GetArrayFromImage(expected))
+    np.testing.assert_allclose(found.GetSpacing(), expected.GetSpacing(), rtol=1e-12)
+    np.testing.assert_allclose(found.GetOrigin(), expected.GetOrigin(), rtol=1e-12)
 
 
 def test_a_case_that_is_not_marked_as_synthetic_is_not(scene, scene_case, tmp_path):
