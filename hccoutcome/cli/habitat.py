@@ -189,8 +189,10 @@ def _maps(options: argparse.Namespace) -> dict[str, sitk.Image]:
 
 
 def _write(found: CaseHabitats, folder: Path, series: DicomImage | None, scene: bool) -> None:
-    from hccoutcome.habitat.writing import DICOM_FILE, write_dicom_seg, write_habitats
+    from hccoutcome.habitat.writing import DICOM_FILE, SUMMARY_FILE, write_dicom_seg, write_habitats
 
+    if (folder / SUMMARY_FILE).exists():  # else the scene is of something else than earlier habitats
+        (folder / SCENE_FILE).unlink(missing_ok=True)
     write_habitats(found.habitats, folder, found.region, found.checks)
     if series is not None:
         write_dicom_seg(found.habitats, folder / DICOM_FILE, series)

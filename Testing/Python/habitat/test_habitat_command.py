@@ -67,6 +67,15 @@ def test_the_command_writes_what_the_function_finds(tmp_path: Path, capsys: pyte
     assert set(provenance["inputs"]) == {*(f"image:{phase}" for phase in planted.PHASES), "mask:tumor"}
 
 
+def test_no_scene_of_earlier_habitats_stays(tmp_path: Path) -> None:
+    options, scene = [*written(tmp_path / "in"), *QUICK, "--out", str(tmp_path)], tmp_path / "scene.mrb"
+    scene.write_bytes(b"of something else")
+    assert main(["habitat", *options, "--k", "3"]) == 0
+    assert scene.exists()
+    assert main(["habitat", *options, "--k", "2"]) == 0
+    assert not scene.exists()
+
+
 def test_auto_chooses_and_json_says_it(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     options = written(tmp_path / "in")
     assert main(["habitat", *options, "--k", "auto", "--json", *QUICK, "--out", str(tmp_path / "out")]) == 0
