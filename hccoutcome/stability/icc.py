@@ -226,7 +226,7 @@ def _limits_of_agreement(squares: MeanSquares, icc: Floats, n: Floats, confidenc
     high, low = special.fdtri(n - 1, df, upper_tail), special.fdtri(df, n - 1, upper_tail)
     rest = k * squares.judges + (k * n - k - n) * squares.error
     lower = n * (squares.between - high * squares.error) / (high * rest + n * squares.between)
-    upper = n * (low * squares.between - squares.error) / (rest + n * low * squares.between)
+    upper = n * (low * squares.between - squares.error) / (rest + n * (low * squares.between))
     return lower, upper
 
 

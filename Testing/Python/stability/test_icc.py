@@ -140,6 +140,13 @@ def test_perfect_agreement_is_one_with_limits_of_one() -> None:
         assert (found.icc[0], found.lower[0], found.upper[0], found.f[0], found.p[0]) == (1, 1, 1, np.inf, 0), model
 
 
+def test_limits_of_perfect_agreement_have_no_rounding() -> None:
+    subjects = np.random.default_rng(5).normal(size=(10, 1, 200))
+    for model, found in all_forms(np.repeat(subjects, 3, axis=1)).items():
+        assert np.all(found.lower == 1), model
+        assert np.all(found.upper == 1), model
+
+
 def test_rounding_is_no_disagreement() -> None:
     table = np.array([[0.1 + 0.2, 0.3], [0.7, 0.7], [1 / 3 * 3, 1.0]])
     assert intraclass_correlation(table).icc[0] == 1
