@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from hccoutcome.gui.rules import Needs, phase_title, variable_titles
+from hccoutcome.gui.rules import Needs, is_of_response, phase_title, variable_titles
 from hccoutcome.package.format import Package
 from hccoutcome.package.reading import list_packages, read_package
+from hccoutcome.systems import system_of
 
 
 @dataclass(frozen=True)
@@ -14,27 +15,42 @@ class Model:
     """A model as a window shows it.
 
     Attributes:
-        name: name of the package or parameter file.
+        name: name of the package or parameter file; of the user's own package, where it lies.
         title: what a reader calls it.
         about: what it predicts, what it needs and where it comes from.
         needs: what it reads of a case.
+        wants_reference: whether it gives no number without a reference table of the user's own cohort.
+        of_response: whether it predicts the response to a treatment.
     """
 
     name: str
     title: str
     about: str
     needs: Needs
+    wants_reference: bool = False
+    of_response: bool = False
 
 
 def response_models() -> tuple[Model, ...]:
     """Return the shipped packages that predict the response to a treatment."""
-    return tuple(_model(package) for package in _packages() if "response" in package.endpoint)
+    return tuple(model for model in map(_model, _packages()) if model.of_response)
 
 
 def survival_models() -> tuple[Model, ...]:
     """Return the shipped packages that predict survival, grade liver function or give a stage; image models first."""
-    packages = [package for package in _packages() if "response" not in package.endpoint]
-    return tuple(_model(package) for package in sorted(packages, key=lambda package: not package.requirements.phases))
+    models = [model for model in map(_model, _packages()) if not model.of_response]
+    return tuple(sorted(models, key=lambda model: not model.needs.phases))
+
+
+def own_model(path: str) -> Model:
+    """Return the user's own package at a path as a model, after checking that it can be applied.
+
+    Raises:
+        InputError: it is no package, damaged, or of an unknown system.
+    """
+    package = read_package(path)
+    system_of(package)
+    return replace(_model(package), name=path)
 
 
 def _packages() -> list[Package]:
@@ -47,15 +63,17 @@ def _model(package: Package) -> Model:
         regions=tuple(need.region for need in package.requirements.regions),
         variables=tuple(need.name for need in package.requirements.variables),
     )
+    wants_reference = package.requirements.reference and package.reference is None
     sentences = [
         f"Predicts {package.endpoint}.",
         f"Needs {_in_words(package, needs)}.",
         "Gives no number for one case without a reference table of your own cohort (hcc package reference makes one)."
-        if package.requirements.reference and package.reference is None
+        if wants_reference
         else "",
         package.citation,
     ]
-    return Model(package.name, package.title, " ".join(filter(None, sentences)), needs)
+    about = " ".join(filter(None, sentences))
+    return Model(package.name, package.title, about, needs, wants_reference, is_of_response(package.endpoint))
 
 
 def _in_words(package: Package, needs: Needs) -> str:

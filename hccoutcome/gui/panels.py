@@ -144,18 +144,27 @@ class ModelsPanel:
 
     def __init__(self, view: Any, about: Any, models: Sequence[Model]) -> None:
         self.changed = Signal()
-        self.models = {model.name: model for model in models}
+        self.models: dict[str, Model] = {}
         self._view, self._about = view, about
         self._filling = False
         for model in models:
+            self.add(model)
+        view.connect("itemChanged(QListWidgetItem*)", self._on_item)
+        view.connect("currentRowChanged(int)", self._on_row)
+        view.setCurrentRow(0)
+
+    def add(self, model: Model) -> None:
+        """Offer a model below the others."""
+        self._filling = True
+        try:
+            self.models[model.name] = model
             item = qt.QListWidgetItem(model.title)
             item.setFlags(item.flags() | qt.Qt.ItemIsUserCheckable)
             item.setCheckState(qt.Qt.Unchecked)
             item.setToolTip(model.about)
-            view.addItem(item)
-        view.connect("itemChanged(QListWidgetItem*)", self._on_item)
-        view.connect("currentRowChanged(int)", self._on_row)
-        view.setCurrentRow(0)
+            self._view.addItem(item)
+        finally:
+            self._filling = False
 
     def show(self, chosen: Iterable[str]) -> None:
         """Tick the models that are chosen."""

@@ -6,28 +6,43 @@ from typing import Any
 
 from hccoutcome.gui.panels import fill_rows, prepare_table
 from hccoutcome.gui.rules import applicability_in_words, number_in_words, quality_rows, score_rows, shown
+from hccoutcome.gui.signals import Signal
+from hccoutcome.report.outlook_words import sentences
 
 
 class ScoresPanel:
-    """The scores of an analysis with their applicability; choosing one shows its reasons."""
+    """The scores of an analysis side by side with their applicability; choosing one shows what there is to say of it.
+
+    Signals:
+        looked_at(prediction), None where there is none; picked(prediction) by the user.
+    """
 
     def __init__(self, table: Any, details: Any) -> None:
+        self.looked_at, self.picked = Signal(), Signal()
         self._table, self._details = table, details
-        self._texts: list[str] = []
+        self._predictions: list[Any] = []
+        self._unexplained: dict[str, str] = {}
         prepare_table(table, ("Score", "Value", "Applicability"), 0, 1)
         table.setWordWrap(True)
         table.connect("currentCellChanged(int,int,int,int)", self._on_cell)
 
     def show(self, findings: Any) -> None:
         """Show what was found, None for nothing."""
-        rows = [] if findings is None else score_rows(findings)
-        self._texts = [] if findings is None else [_details(item) for item in shown(findings)]
-        fill_rows(self._table, rows)
-        self._details.setText(self._texts[0] if self._texts else "")
+        self._predictions = [] if findings is None else list(shown(findings))
+        self._unexplained = {} if findings is None else dict(findings.provenance.get("unexplained", {}))
+        fill_rows(self._table, [] if findings is None else score_rows(findings))
+        row = self._table.currentRow()
+        self._look_at(row if 0 <= row < len(self._predictions) else 0)
+
+    def _look_at(self, row: int) -> None:
+        found = self._predictions[row] if row < len(self._predictions) else None
+        self._details.setText("" if found is None else _details(found, self._unexplained.get(found.package, "")))
+        self.looked_at.emit(found)
 
     def _on_cell(self, row: int, column: int, old_row: int, old_column: int) -> None:
-        if 0 <= row < len(self._texts):
-            self._details.setText(self._texts[row])
+        if 0 <= row < len(self._predictions):
+            self._look_at(row)
+            self.picked.emit(self._predictions[row])
 
 
 class QualityPanel:
@@ -52,8 +67,11 @@ class QualityPanel:
             self._details.setText(self._notes[row])
 
 
-def _details(prediction: Any) -> str:
+def _details(prediction: Any, unexplained: str = "") -> str:
+    """Return what there is to say of a score, a paragraph each: verdict, where the case stands, what is not known."""
     endpoint = prediction.endpoint[:1].upper() + prediction.endpoint[1:]
     number = f" Value: {number_in_words(prediction)}." if prediction.score is not None else ""
     verdict = applicability_in_words(prediction.applicability)
-    return f"{endpoint}.{number} {verdict} {prediction.citation}".strip()
+    verdict_and_paper = f"{endpoint}.{number} {verdict} {prediction.citation}".strip()
+    why = f"What each input adds could not be computed: {unexplained}" if unexplained else ""
+    return "\n\n".join(filter(None, (verdict_and_paper, *sentences(prediction), why)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hccoutcome.case import check_case_id
@@ -17,6 +17,7 @@ from hccoutcome.findings import Findings
 from hccoutcome.gui.translate import _
 from hccoutcome.imaging.phase import guess_phase
 from hccoutcome.package.prediction import Applicability, Prediction
+from hccoutcome.report.outlook_words import in_short
 from hccoutcome.status import VERDICTS
 
 PHASE_TITLES = {
@@ -227,6 +228,17 @@ def score_rows(findings: Findings) -> list[tuple[str, str, str]]:
     ]
 
 
+def of_outcome(findings: Findings, response: bool) -> Findings | None:
+    """Return the findings with the predictions of response alone, or of all else; None where there are none."""
+    kept = tuple(item for item in findings.predictions if is_of_response(item.endpoint) == response)
+    return replace(findings, predictions=kept) if kept else None
+
+
+def is_of_response(endpoint: str) -> bool:
+    """Return whether an endpoint, in words, is the response to a treatment."""
+    return "response" in endpoint
+
+
 def shown(findings: Findings) -> tuple[Prediction, ...]:
     """Return the scores in reading order, a liver score that was also asked for only once."""
     asked = {prediction.package for prediction in findings.predictions}
@@ -234,10 +246,11 @@ def shown(findings: Findings) -> tuple[Prediction, ...]:
 
 
 def value_in_words(prediction: Prediction) -> str:
-    """Return a score in words where the system has words for it, otherwise the number with its scale."""
+    """Return a score in words where the system has words for it, otherwise the number with its scale; and survival."""
     if prediction.score is None:
         return "no number"
-    return prediction.label or number_in_words(prediction)
+    told = in_short(prediction)
+    return f"{prediction.label or number_in_words(prediction)}{f': {told}' if told else ''}"
 
 
 def number_in_words(prediction: Prediction) -> str:

@@ -11,20 +11,26 @@ from typing import Any
 import qt
 
 from hccoutcome.errors import HCCError
+from hccoutcome.findings import Findings
 from hccoutcome.gui.case_panel import CasePanel, modality_of, volumes_of
 from hccoutcome.gui.clinical_panel import ClinicalPanel, RecordTable
 from hccoutcome.gui.outlining import Outlining
+from hccoutcome.gui.own_packages import OwnPackages
 from hccoutcome.gui.panels import ModelsPanel, RegionsPanel
+from hccoutcome.gui.reference_panel import ReferencePanel
 from hccoutcome.gui.report_work import ReportWork
+from hccoutcome.gui.result_outlook import ChartsPanel
 from hccoutcome.gui.result_panels import ScoresPanel
-from hccoutcome.gui.rules import Chosen, Needs, ready, summary
+from hccoutcome.gui.rules import Chosen, Needs, of_outcome, ready, summary
 from hccoutcome.gui.run_panel import RunPanel
 from hccoutcome.gui.segment_work import SegmentWork
 from hccoutcome.gui.translate import _
 from hccoutcome.gui.work import CaseAnalysis, CaseWork
+from hccoutcome.scene.chart_view import charts_of
 from hccoutcome.scene.display import show_table
+from hccoutcome.scene.found import stored
 from hccoutcome.scene.inputs import SceneCase, segment_ids
-from hccoutcome.scene.nodes import ROLE, is_in_between
+from hccoutcome.scene.nodes import ROLE, CaseNodes, is_in_between
 from hccoutcome.scene.parameters import CaseState
 from hccoutcome.scene.review import is_draft, unreviewed
 
@@ -363,15 +369,32 @@ class ModelWindow(CaseWindow):
             field: name of the state's parameter that keeps the ticked models.
         """
         self.models, self._field = models, field
+        self._nodes: CaseNodes | None = None
         self.scores = ScoresPanel(ui.resultsTable, ui.detailsLabel)
+        self.charts = ChartsPanel(ui.chartBox, ui.showChartButton)
+        response = field == "response_models"
+        self.own = OwnPackages(ui.addPackageButton, models, response, lambda text: ui.messageLabel.setText(text))
+        self.references = ReferencePanel(ui.modelsList, ui.referenceLabel, ui.referenceFile, models.models)
         super().__init__(ui, works, application)
         ui.habitatsSelector.addAttribute("vtkMRMLSegmentationNode", ROLE, "habitats")
         self.models.changed.connect(lambda names: setattr(self.state, self._field, names))
+        self.own.changed.connect(lambda paths: setattr(self.state, "own_packages", paths))
+        self.references.changed.connect(lambda files: setattr(self.state, "references", files))
+        self.scores.looked_at.connect(lambda found: self.charts.show(self._charts(found)))
+        self.scores.picked.connect(lambda found: self.charts.show_beside())
         self.analysis.finished.connect(self._on_finished)
         self._show_results()
 
+    def set_state(self, state: CaseState | None) -> None:
+        """Show and follow a state, and what its scene holds of an earlier analysis; None lets go of it."""
+        super().set_state(state)
+        if state is not None and self.analysis.findings is None and not self.running:
+            self._show_stored(state.case.case_id)
+
     def _show_state(self) -> None:
+        self.own.show(list(self.state.own_packages))
         self.models.show(self._chosen_models())
+        self.references.show(dict(self.state.references))
 
     def _needed_variables(self) -> list[str]:
         return [variable for needs in self._needs().values() for variable in needs.variables]
@@ -397,13 +420,38 @@ class ModelWindow(CaseWindow):
         )
 
     def _begin(self) -> None:
-        self.analysis.process(self.scene_case(), packages=self._chosen_models(), out=self._folder(), wait=False)
+        chosen = self._chosen_models()
+        self.analysis.process(
+            self.scene_case(),
+            packages=chosen,
+            out=self._folder(),
+            references={name: Path(file) for name, file in dict(self.state.references).items() if name in chosen},
+            wait=False,
+        )
+
+    def _charts(self, found: Any) -> dict[str, Any]:
+        """Return the charts of a score, by their titles."""
+        nodes = self._nodes
+        return {} if found is None or nodes is None else charts_of(nodes, found.package)
 
     def _show_results(self) -> None:
-        findings = self.analysis.findings
+        self._show_found(self.analysis.findings, self.analysis.nodes)
+
+    def _show_stored(self, case_id: str) -> None:
+        """Show what the scene holds of an earlier analysis of the case, as far as it is of this window's outcome."""
+        try:
+            found = stored(case_id)
+        except HCCError as error:
+            self.ui.messageLabel.setText(str(error))
+            return
+        findings = None if found is None else of_outcome(found[0], self._field == "response_models")
+        self._show_found(findings, None if found is None or findings is None else found[1])
+
+    def _show_found(self, findings: Findings | None, nodes: CaseNodes | None) -> None:
+        self._nodes = nodes
         self.scores.show(findings)
         self.ui.resultsButton.setVisible(findings is not None)
-        self._show_tables(self._found_nodes())
+        self._show_tables([] if nodes is None else list(nodes.findings.values()))
 
     def _on_finished(self, findings: Any, nodes: Any) -> None:
         self._show_results()

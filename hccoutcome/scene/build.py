@@ -21,6 +21,8 @@ from hccoutcome.scene import tables
 from hccoutcome.scene.appearance import appearance, window_level
 from hccoutcome.scene.exchange import node_from_image, node_from_table, segment_from_mask
 from hccoutcome.scene.explanation import waterfall_nodes
+from hccoutcome.scene.found import ROLE as FOUND
+from hccoutcome.scene.found import findings_node
 from hccoutcome.scene.host import start_host
 from hccoutcome.scene.nodes import (
     IMAGE,
@@ -42,7 +44,7 @@ from hccoutcome.scene.views import show_case
 SUFFIX_SYNTHETIC = " (synthetic)"
 _TABLES = ("results", "liver-scores", "clinical", "quality", "features")
 _OF_A_SCORE = ("contributions", "series", "chart", "waterfall", "outlook")
-ROLES = frozenset((*_TABLES, *_OF_A_SCORE, "provenance"))
+ROLES = frozenset((*_TABLES, *_OF_A_SCORE, FOUND, "provenance"))
 """What findings bring into a scene; a role may go on with ``-`` and a part, and with ``:`` and a package."""
 
 
@@ -87,7 +89,9 @@ def add_findings(findings: Findings, nodes: CaseNodes) -> CaseNodes:
         *_add_waterfalls(findings, scene),
         *_add_outlooks(findings, scene),
         _add_provenance(findings, scene),
+        findings_node(findings, scene),
     ]
+    mark(added[-1], findings.case_id, FOUND)
     place(scene, study_of(scene, findings.case_id, findings.case_id + SUFFIX_SYNTHETIC * findings.synthetic), added)
     return nodes_of(scene, findings.case_id)
 

@@ -151,7 +151,12 @@ def _inputs_nodes(title: str, outlook: Outlook, scene: slicer.vtkMRMLScene) -> N
     points.SetMarkerSize(12.0)
     points.SetLabelColumnName("Input")
     series = {**lines, f"{INPUTS}-series": points}
-    chart = _chart(f"Inputs of {title} in its cohort", f"{title}: inputs in the cohort", series, scene)
+    chart = _chart(f"Inputs of {title} in its cohort", "Inputs in the cohort", series, scene)
+    chart.SetYAxisRangeAuto(False)
+    chart.SetYAxisRange(0.0, len(outlook.known_inputs) + 1.0)
+    if by_percentile:
+        chart.SetXAxisRangeAuto(False)
+        chart.SetXAxisRange(0.0, 100.0)
     chart.SetXAxisTitle(
         "Percentile of the training cohort" if by_percentile else "Standard deviations from the cohort's mean"
     )

@@ -107,6 +107,8 @@ class CaseState:
         habitat: how HCCHabitat finds habitats.
         response_models: packages chosen in HCCResponse.
         survival_models: packages chosen in HCCSurvival.
+        own_packages: where the user's own packages lie.
+        references: by package, the file with the reference table of the user's own cohort.
         parameter_file: parameter file of whole regions chosen in HCCHabitat.
         output_folder: where result files are kept; empty: nowhere, only the scene has the results.
     """
@@ -116,5 +118,7 @@ class CaseState:
     habitat: HabitatInputs
     response_models: list[str]
     survival_models: list[str]
+    own_packages: list[str]
+    references: dict[str, str]
     parameter_file: Annotated[str, Choice(PARAMETER_FILES)] = "prime"
     output_folder: str

@@ -1,0 +1,59 @@
+"""The reference table of the user's own cohort, for models whose paper prints none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hccoutcome.gui.models import Model
+from hccoutcome.gui.signals import Signal
+from hccoutcome.gui.translate import _
+
+
+class ReferencePanel:
+    """One file a model: the field is there where the model that is looked at in the list has no reference of its own.
+
+    Signals:
+        changed(path by the model's name).
+    """
+
+    def __init__(self, view: Any, label: Any, field: Any, models: Mapping[str, Model]) -> None:
+        """Take the list of models, the field with its label, and the models in the list's order."""
+        self.changed = Signal()
+        self._view, self._label, self._field = view, label, field
+        self._models = models
+        self._files: dict[str, str] = {}
+        view.connect("currentRowChanged(int)", lambda row: self._show())
+        field.connect("currentPathChanged(QString)", self._on_path)
+        self._show()
+
+    def show(self, files: Mapping[str, str]) -> None:
+        """Show the files that are chosen, by the model's name."""
+        if dict(files) != self._files:
+            self._files = dict(files)
+            self._show()
+
+    def _model(self) -> Model | None:
+        """Return the model that is looked at where it wants a reference."""
+        row = self._view.currentRow
+        models = list(self._models.values())
+        model = models[row] if 0 <= row < len(models) else None
+        return model if model is not None and model.wants_reference else None
+
+    def _show(self) -> None:
+        model = self._model()
+        for widget in (self._label, self._field):
+            widget.setVisible(model is not None)
+        if model is None:
+            return
+        self._label.setText(_("Reference table of your own cohort for {model}:").format(model=model.title))
+        path = self._files.get(model.name, "")
+        if self._field.currentPath != path:
+            self._field.currentPath = path
+
+    def _on_path(self, path: str) -> None:
+        model = self._model()
+        if model is None or self._files.get(model.name, "") == path:
+            return
+        self._files = {name: file for name, file in {**self._files, model.name: path}.items() if file}
+        self.changed.emit(dict(self._files))
