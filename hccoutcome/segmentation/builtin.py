@@ -25,6 +25,8 @@ from hccoutcome.version import __version__
 
 _LIVER_PHASES = ("portal", "delayed", "arterial", "precontrast")
 """In which the liver stands out from its surroundings, the best first."""
+_SPECK = 0.02
+"""Parts smaller than this share of the largest one are specks."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +74,10 @@ class BuiltinSegmenter:
             step = part(progress, number / len(task.regions), (number + 1) / len(task.regions))
             step(0.0, f"outlining the {region}")
             lattice, level = self._liver(task, step) if region == "liver" else self._lesion(task)
-            inside = _filled(lattice.mask_on(level, task.reference))
+            inside = lattice.mask_on(level, task.reference)
             if region != "liver":
                 inside &= ~_beyond(task)
+            inside = _tidied(inside)
             masks[region] = _as_mask(inside, task.reference)
             used[region] = asdict(self._settings_for(region, task.prompt))
         record = {"settings": used, "weights": None, "libraries": _libraries()}
@@ -110,10 +113,16 @@ def _by_contrast(images: Mapping[str, sitk.Image]) -> Sequence[sitk.Image]:
     return [images[phase] for phase in sorted(images, key=lambda phase: order.get(phase, len(order)))]
 
 
-def _filled(inside: np.ndarray) -> np.ndarray:
-    """Return a mask without holes; grooves that resampling has closed leave some."""
+def _tidied(inside: np.ndarray) -> np.ndarray:
+    """Return a mask without holes and specks, which resampling leaves where grooves close and bridges break."""
     region = bounding(inside)
-    inside[region] = ndimage.binary_fill_holes(inside[region])
+    part = ndimage.binary_fill_holes(inside[region])
+    labels, number = ndimage.label(part, structure=np.ones((3, 3, 3)))
+    if number > 1:
+        sizes = np.bincount(labels.ravel())
+        sizes[0] = 0
+        part = (sizes >= _SPECK * sizes.max())[labels]
+    inside[region] = part
     return inside
 
 

@@ -9,6 +9,7 @@ from lesions import array, ball, box_around, dice, grid, places, turned, with_le
 
 from hccoutcome.errors import InputError
 from hccoutcome.segmentation import Box, Clicks, Stroke, Task, segment
+from hccoutcome.segmentation.builtin import _tidied
 from hccoutcome.segmentation.lattice import Lattice
 
 CENTRE, RADIUS = np.array([30.0, 28.0, 32.0]), np.array([14.0, 11.0, 12.0])
@@ -148,3 +149,16 @@ def test_a_level_comes_back_where_it_was():
     elsewhere = grid()
     elsewhere.SetOrigin((900.0, 0.0, 0.0))
     assert not lattice.mask_on(10.0 - far, elsewhere).any()
+
+
+def test_specks_and_holes_are_tidied_away_but_not_a_second_part():
+    mask = np.zeros((12, 30, 30), bool)
+    mask[2:8, 2:12, 2:12] = True
+    mask[4:6, 6:8, 6:8] = False
+    mask[2:6, 20:26, 20:26] = True
+    mask[10, 28, 28] = True
+    found = _tidied(mask.copy())
+    assert found[4:6, 6:8, 6:8].all()
+    assert found[3, 22, 22]
+    assert not found[10, 28, 28]
+    assert not _tidied(np.zeros((3, 3, 3), bool)).any()
