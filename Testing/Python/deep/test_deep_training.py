@@ -110,7 +110,8 @@ import os, sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 import torch
 torch.set_num_threads(1)
-from test_training import learn, Path
+from pathlib import Path
+from test_deep_training import learn
 def die(fraction, message):
     if message.startswith("Training, epoch 3"):
         os._exit(9)
