@@ -27,7 +27,8 @@ from hccoutcome.version import __version__
 LIBRARIES = ("torch", "monai", "numpy", "safetensors")
 MISSING_SHARE = 3
 """A case may lack one of so many clinical variables."""
-LEVELS = (0.25, 0.5, 0.75)
+LEVELS = (0.75,)
+"""Quantiles at which results are stored: each costs a large network a second whenever it is loaded."""
 LEAST_ML = 0.1
 CERTAIN_ML = 1.0
 COARSEST_MM = 10.0

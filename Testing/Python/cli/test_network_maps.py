@@ -16,6 +16,7 @@ pytest.importorskip("monai", reason="MONAI is not installed: pip install hccoutc
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "deep"))
 
+from oblique import ball  # noqa: E402
 from planted_cases import write_case  # noqa: E402
 from small_packages import dlopctr_package, selection_package, tci_package  # noqa: E402
 
@@ -121,3 +122,69 @@ def test_wrong_input_is_a_sentence(words, says, cases, packages, tmp_path, capsy
     assert says in said
     assert "Traceback" not in said
     assert not (tmp_path / "out").exists()
+
+
+# --- real images ------------------------------------------------------------------------------------------------------
+
+
+def case_of(folder: Path, images: dict[str, Path], masks: dict[str, list[Path]]) -> Path:
+    """Write a case.json that points at files; the record is that of nobody."""
+    folder.mkdir()
+    data = {
+        "case_id": "real-1",
+        "modality": "CT",
+        "images": {phase: str(path) for phase, path in images.items()},
+        "masks": {region: [str(path) for path in paths] for region, paths in masks.items()},
+        "clinical": {"age": 61, "sex": "male", "alb": 36},
+    }
+    (folder / "case.json").write_text(json.dumps(data), encoding="utf-8")
+    return folder
+
+
+def check_maps(package: Path, case: Path, images: dict[str, Path], method: str, out: Path) -> None:
+    assert run("--package", package, "--case", case, "--method", method, "--out", out) == 0
+    rows = json.loads((out / "maps.json").read_text(encoding="utf-8"))["maps"]
+    assert [row["phase"] for row in rows] == list(images)
+    for row in rows:
+        volume = sitk.ReadImage(str(out / row["file"]))
+        assert same_lattice(volume, sitk.ReadImage(str(images[row["phase"]])))
+        assert np.isfinite(sitk.GetArrayFromImage(volume)).any()
+
+
+@pytest.fixture(scope="module")
+def two_phases(data, tmp_path_factory) -> tuple[Path, dict[str, Path]]:
+    """A part of the two phases of a patient; balls where liver and tumour may be, for nobody outlined them."""
+    folder = data / "hcc011_ct_2phase"
+    if not folder.is_dir():
+        pytest.skip("hcc011_ct_2phase is not among the real data")
+    root = tmp_path_factory.mktemp("real")
+    images: dict[str, Path] = {}
+    masks: dict[str, list[Path]] = {"tumor": [], "liver": []}
+    for phase, name in (("arterial", "ct_acq2"), ("portal", "ct_acq3")):
+        image = sitk.ReadImage(str(folder / f"{name}.nii.gz"))[90:250, 140:300, 28:52]
+        images[phase] = root / f"{phase}.nii.gz"
+        sitk.WriteImage(image, str(images[phase]))
+        middle = image.TransformContinuousIndexToPhysicalPoint([n / 2 for n in image.GetSize()])
+        for region, radius in (("tumor", 18.0), ("liver", 45.0)):
+            masks[region].append(root / f"{region}-{phase}.nii.gz")
+            sitk.WriteImage(ball(image, middle, radius), str(masks[region][-1]))
+    return case_of(root / "case", images, masks), images
+
+
+@pytest.mark.parametrize("method", ["rollout", "gradcam", "shap"])
+def test_two_real_phases_go_through_selection_and_every_map(method, two_phases, tmp_path, capsys):
+    package = write_package(selection_package(phantoms=False)[0], tmp_path / "package")
+    check_maps(package, *two_phases, method, tmp_path / "out")
+
+
+def test_a_real_ct_with_real_outlines_goes_through_dlopctr(data, tmp_path, capsys):
+    folder = data / "ircadb17_ct"
+    if not folder.is_dir():
+        pytest.skip("ircadb17_ct is not among the real data")
+    images = {"arterial": folder / "ct.nii.gz"}
+    masks = {
+        "tumor": [folder / "livertumor1.nii.gz", folder / "livertumor2.nii.gz"],
+        "liver": [folder / "liver.nii.gz"],
+    }
+    package = write_package(dlopctr_package(phantoms=False)[0], tmp_path / "package")
+    check_maps(package, case_of(tmp_path / "case", images, masks), images, "gradcam", tmp_path / "out")
