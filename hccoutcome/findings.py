@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from hccoutcome.case import Modality
@@ -38,6 +38,33 @@ class Findings:
     liver_scores: tuple[Prediction, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
+    def joined(self, earlier: Findings | None) -> Findings:
+        """Return these findings with what an earlier analysis of the very same inputs found by other packages.
+
+        Where images, masks or record have changed since, the earlier findings no longer belong to the case. A feature
+        that both have with different values, by different settings, keeps its plain name here; the earlier one ends in
+        ``@earlier``.
+        """
+        if earlier is None or self._inputs() != earlier._inputs():
+            return self
+        asked = {item.package for item in self.predictions}
+        kept = tuple(item for item in earlier.predictions if item.package not in asked)
+        mine = asked | {item.package for item in kept}
+        told = [earlier.provenance, *earlier.provenance.get("earlier", ())]
+        before = [_without_earlier(item) for item in told if _packages(item) & {item.package for item in kept}]
+        return replace(
+            self,
+            features={**_renamed(earlier.features, self.features), **self.features},
+            quality=self.quality + tuple(item for item in earlier.quality if item not in self.quality),
+            predictions=self.predictions + kept,
+            liver_scores=tuple(item for item in self.liver_scores if item.package not in mine),
+            provenance={**self.provenance, **({"earlier": before} if before else {})},
+        )
+
+    def _inputs(self) -> tuple[Any, ...]:
+        """Return what has to be the same for findings to be of the same inputs."""
+        return self.case_id, self.modality, dict(self.clinical), dict(self.provenance.get("inputs", {}))
+
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON data; a feature that is not a number becomes null."""
         return {
@@ -66,3 +93,23 @@ class Findings:
             liver_scores=tuple(map(Prediction.from_json, data["liver_scores"])),
             provenance=data["provenance"],
         )
+
+
+def _packages(provenance: Mapping[str, Any]) -> set[str]:
+    return {package["name"] for package in provenance.get("packages", ())}
+
+
+def _without_earlier(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in provenance.items() if name != "earlier"}
+
+
+def _renamed(earlier: Mapping[str, float], features: Mapping[str, float]) -> dict[str, float]:
+    """Return earlier features, those that have another value now under another name."""
+    return {
+        name if name not in features or _same(features[name], value) else f"{name}@earlier": value
+        for name, value in earlier.items()
+    }
+
+
+def _same(first: float, second: float) -> bool:
+    return first == second or (math.isnan(first) and math.isnan(second))

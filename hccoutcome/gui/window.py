@@ -327,7 +327,7 @@ class CaseWindow:
 
     def open_report(self) -> None:
         """Let a worker draw and write the report, then open it in the browser."""
-        case, findings = self.analysis.case, self.analysis.findings
+        case, findings = self.analysis.case, self.analysis.all_found
         if case is not None and findings is not None and not self._cancelled():
             folder = self.analysis.kept_in
             self._start(self.report, lambda: self.report.process(case, findings, folder, wait=False))

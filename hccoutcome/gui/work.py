@@ -21,6 +21,7 @@ from hccoutcome.gui.compat import worker_environment, worker_python
 from hccoutcome.gui.runner import POLL_SECONDS, Failed, JobRunner
 from hccoutcome.gui.signals import Signal
 from hccoutcome.scene.build import add_findings
+from hccoutcome.scene.found import findings_of
 from hccoutcome.scene.inputs import SceneCase, Writing, case_nodes, case_writing, outlined_by
 from hccoutcome.scene.nodes import CaseNodes
 
@@ -191,6 +192,9 @@ class CaseWork:
 class CaseAnalysis(CaseWork):
     """Features of a case and what model packages say of it.
 
+    ``findings`` is what the last analysis found, ``all_found`` that with what others had found of the very same inputs:
+    so HCC Response and HCC Survival do not take each other's results from the scene.
+
     Signals:
         As ``CaseWork``; finished(findings, nodes).
     """
@@ -199,6 +203,7 @@ class CaseAnalysis(CaseWork):
         """Take what names the worker's command."""
         super().__init__(command)
         self.findings: Findings | None = None
+        self.all_found: Findings | None = None
         self._out: Path | None = None
 
     @property
@@ -263,10 +268,19 @@ class CaseAnalysis(CaseWork):
     def forget(self) -> None:
         """Let go of the last analysis; the scene keeps what it found."""
         super().forget()
-        self.findings = None
+        self.findings, self.all_found = None, None
 
     def _take(self, path: Path) -> tuple[Findings, CaseNodes]:
         self.findings = Findings.from_json(json.loads(path.read_text(encoding="utf-8")))
         # The user's own volumes carry no marks, so they are not among what add_findings finds again.
         nodes = case_nodes(self._case)
-        return self.findings, replace(nodes, findings=add_findings(self.findings, nodes).findings)
+        self.all_found = self.findings.joined(_earlier(nodes))
+        return self.findings, replace(nodes, findings=add_findings(self.all_found, nodes).findings)
+
+
+def _earlier(nodes: CaseNodes) -> Findings | None:
+    """Return what the scene holds of an earlier analysis of the case; what is damaged is replaced."""
+    try:
+        return findings_of(nodes)
+    except InputError:
+        return None

@@ -251,3 +251,25 @@ def test_cr_gives_a_number_in_the_window_once_it_has_a_reference(
     assert found.outlook.cohort == "40 made-up patients"
     assert "SD above the mean" in ui.detailsLabel.text or "SD below the mean" in ui.detailsLabel.text
     assert "Inputs in the training cohort" in [ui.chartBox.itemText(index) for index in range(ui.chartBox.count)]
+
+
+def test_response_and_survival_of_one_case_stand_in_the_scene_together(
+    analysed, application, open_module, packages, monkeypatch, until
+):
+    from hccoutcome.scene.found import stored
+
+    application.leave(analysed)
+    widget = open_module("HCCResponse")
+    ui = widget.window.ui
+    add(ui, packages["response"] / "package.json", monkeypatch)
+    tick_by_title(ui, read_package(str(packages["response"])).title)
+    ui.applyButton.click()
+    until(lambda: ui.applyButton.text == "Apply")
+    assert len(widget.logic.analysis.findings.predictions) == 1
+    findings, nodes = stored("P001")
+    assert len(findings.predictions) == 3
+    assert {f"waterfall:{item.package}" for item in findings.predictions} <= set(nodes.findings)
+    assert ui.resultsTable.item(0, 0).text() == widget.logic.analysis.findings.predictions[0].title
+    application.leave(widget)
+    application.enter(analysed)
+    assert "Cox regression" in analysed.window.ui.resultsTable.item(1, 0).text()
