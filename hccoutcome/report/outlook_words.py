@@ -86,17 +86,20 @@ def _survival(prediction: Prediction, outlook: Outlook, found: SurvivalOutlook) 
         "halves of the training cohort."
     )
     survived = SURVIVED.get(found.endpoint, "without event")
-    last = landmarks(found)[-1]
     groups = [
-        f"{group_chances(found, group)[-1]} of the {group} group ({curve.cases} patients, {curve.events} events)"
+        f"in the {group} group ({curve.cases} patients, {curve.events} events) {_told(group_chances(found, group))}"
         for group, curve in found.groups.items()
     ]
-    yield f"Of the training cohort ({outlook.cohort}), {survived} at {last} months: {' and '.join(groups)}."
-    told = ", ".join(f"{chance} at {chance.month} months" for chance in chances(found))
+    yield f"Of the training cohort ({outlook.cohort}), {survived}: {'; '.join(groups)}."
     yield (
-        f"{ENDPOINTS.get(found.endpoint, found.endpoint)} expected for this score: {told}. The interval is that of the "
-        "estimate for patients with such a score; what becomes of one patient is far less certain."
+        f"{ENDPOINTS.get(found.endpoint, found.endpoint)} expected for this score: {_told(chances(found))}. The "
+        "interval is that of the estimate for patients with such a score; what becomes of one patient is far less "
+        "certain."
     )
+
+
+def _told(found: Sequence[Chance]) -> str:
+    return ", ".join(f"{chance} at {chance.month} months" for chance in found)
 
 
 def _inputs(outlook: Outlook) -> Iterator[str]:

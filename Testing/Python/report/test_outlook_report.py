@@ -53,8 +53,10 @@ def test_the_sentences_tell_group_curves_survival_and_inputs():
         "High risk group: the score 0.75 lies at or above 0.5, the border between the halves of the training cohort."
     )
     assert found[1] == (
-        "Of the training cohort (a cohort), alive at 36 months: 73% (95% interval 55% to 82%) of the low risk group "
-        "(30 patients, 6 events) and 28% (95% interval 19% to 82%) of the high risk group (32 patients, 20 events)."
+        "Of the training cohort (a cohort), alive: in the low risk group (30 patients, 6 events) 91% (95% interval 85% "
+        "to 94%) at 12 months, 82% (95% interval 70% to 88%) at 24 months, 73% (95% interval 55% to 82%) at 36 months; "
+        "in the high risk group (32 patients, 20 events) 76% (95% interval 73% to 94%) at 12 months, 52% (95% interval "
+        "46% to 88%) at 24 months, 28% (95% interval 19% to 82%) at 36 months."
     )
     assert found[2].startswith(
         "Overall survival expected for this score: 88% (95% interval 76% to 94%) at 12 months, 76% (95% interval 52% "
@@ -75,7 +77,7 @@ def test_short_curves_are_told_at_their_last_month():
                     for name in ("survival", "lower", "upper")})  # fmt: skip
     prediction = example(survival=found)
     assert in_short(prediction) == "50% (50% to 50%) at 8 months"
-    assert "alive at 8 months" in sentences(prediction)[1]
+    assert sentences(prediction)[1].endswith("94% (95% interval 90% to 96%) at 8 months.")
 
 
 def test_without_an_outlook_nothing_is_said():
