@@ -157,7 +157,7 @@ class RecordTable:
         self._table: tuple[Any, int] = (None, 0)
 
     def follow(self, case: Any) -> None:
-        """Write the record of a case (``scene.parameters.CaseInputs``) into its table and follow it, if there is one."""
+        """Write the record of a case (``scene.parameters.CaseInputs``) into its table, and follow that; or nothing."""
         self._case = case
         table = None
         if case is not None:

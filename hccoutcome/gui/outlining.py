@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hccoutcome.case import REGIONS
+from hccoutcome.errors import InputError
 from hccoutcome.gui.case_panel import modality_of, volumes_of
 from hccoutcome.gui.run_panel import RunPanel
 from hccoutcome.gui.segment_work import SegmentWork
@@ -35,7 +36,7 @@ from hccoutcome.scene.exchange import region_from_segment
 from hccoutcome.scene.inputs import SceneCase
 from hccoutcome.scene.parameters import CaseState
 from hccoutcome.scene.places import middle_of
-from hccoutcome.scene.prompts import is_placed, kind_of_node, new_prompt
+from hccoutcome.scene.prompts import follow_prompt, is_placed, kind_of_node, new_prompt
 from hccoutcome.scene.review import SOURCE_TAG, is_draft, tag_of, unreviewed
 
 
@@ -61,7 +62,7 @@ class Outlining:
         self._state: CaseState | None = None
         self._facts: tuple[EngineFacts, ...] | None = None
         self._waiting: list[SceneDraft | tuple[Any, str]] = []
-        self._prompt: tuple[Any, int] = (None, 0)
+        self._prompt: tuple[Any, list[int]] = (None, [])
         self.run.pressed.connect(self.start_asked.emit)
         self._panel.changed.connect(self._on_changed)
         self._panel.place_asked.connect(self.place)
@@ -142,7 +143,11 @@ class Outlining:
             self.changed.emit()
             return
         target = None if is_draft(state.case.segmentation) else state.case.segmentation
-        segmentation, key = accept_draft(draft, state.case.case_id, target)
+        try:
+            segmentation, key = accept_draft(draft, state.case.case_id, target)
+        except InputError as error:
+            self.run.say(str(error))
+            return
         known = set(segmentation.GetSegmentation().GetSegmentIDs())
         regions = {name: region for name, region in state.case.regions.items() if name in known}
         state.case.regions = accepted_regions(regions, key, draft.region)
@@ -154,8 +159,7 @@ class Outlining:
     def edit(self, row: int) -> None:
         """Open a draft in the Segment Editor."""
         draft = self._waiting[row]
-        if isinstance(draft, SceneDraft):
-            open_in_editor(draft)
+        open_in_editor(*(draft if isinstance(draft, tuple) else (draft.segmentation, draft.region)))
         self.edit_asked.emit("SegmentEditor")
 
     def reject(self, row: int) -> None:
@@ -177,13 +181,12 @@ class Outlining:
 
     def _watch(self, node: Any) -> None:
         """Follow what is drawn in the markup that is chosen."""
-        old, tag = self._prompt
+        old, tags = self._prompt
         if node is old:
             return
-        if old is not None:
+        for tag in tags:
             old.RemoveObserver(tag)
-        new = 0 if node is None else node.AddObserver("ModifiedEvent", lambda caller, event: self.changed.emit())
-        self._prompt = (node, new)
+        self._prompt = (node, [] if node is None else follow_prompt(node, self.changed.emit))
 
     def _find_waiting(self) -> list[SceneDraft | tuple[Any, str]]:
         """Return the drafts of the case, and segments of its segmentation that came as drafts and are used."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hccoutcome.case import CaseFiles
 from hccoutcome.errors import InputError
+from hccoutcome.gui.segmentation_rules import best_phase
 from hccoutcome.gui.work import CaseWork
 from hccoutcome.imaging.geometry import same_geometry
 from hccoutcome.scene.drafts import SceneDraft, add_draft
@@ -49,7 +50,7 @@ class SegmentWork(CaseWork):
         Args:
             case: the volumes; accepted segments of other regions help.
             region: the region to outline.
-            phase: the phase on whose voxels the draft lies; the first one where empty.
+            phase: the phase on whose voxels the draft lies; the one in which most is seen where empty.
             engine: name of the engine, or ``auto``.
             prompt: markup node that points at the region; None for nothing.
             wait: return when it is done; otherwise at once, and ``step`` reports until it is.
@@ -67,7 +68,7 @@ class SegmentWork(CaseWork):
 
         if not case.volumes:
             raise InputError("A region is outlined in an image, found none: choose the volume of a phase.")
-        self._phase = phase if phase in case.volumes else next(iter(case.volumes))
+        self._phase = phase if phase in case.volumes else best_phase(tuple(case.volumes))
 
         def job_of(files: CaseFiles) -> SegmentJob:
             given: Mapping[str, Path] = {}

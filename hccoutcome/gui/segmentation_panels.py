@@ -8,7 +8,7 @@ from typing import Any
 from hccoutcome.case import REGIONS
 from hccoutcome.gui.panels import fill_rows, prepare_table
 from hccoutcome.gui.rules import phase_title
-from hccoutcome.gui.segmentation_rules import DraftRow, EngineFacts, draft_in_words, engine_in_words
+from hccoutcome.gui.segmentation_rules import DraftRow, EngineFacts, best_phase, draft_in_words, engine_in_words
 from hccoutcome.gui.signals import Signal
 from hccoutcome.gui.translate import _
 from hccoutcome.segmentation.engine import AUTO
@@ -39,7 +39,8 @@ class OutlinePanel:
         self._filling = True
         try:
             self._fill("region", regions, [REGIONS[name] for name in regions], chosen.region)
-            self._fill("phase", phases, [phase_title(name) for name in phases], chosen.phase)
+            phase = chosen.phase if chosen.phase in phases else best_phase(phases)
+            self._fill("phase", phases, [phase_title(name) for name in phases], phase)
             names = (AUTO, *(engine.name for engine in facts))
             titles = [_("automatic"), *(engine.title for engine in facts)]
             self._fill("engine", names, titles, chosen.engine)

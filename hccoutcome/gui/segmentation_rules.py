@@ -14,6 +14,7 @@ from hccoutcome.status import QualityItem
 INSTALLED_HERE = ("builtin",)
 """Engines whose one step, a Python package, is taken by pressing the button: the user is asked first."""
 _REGIONS_FIRST = ("tumor", "liver")
+_PHASES_FIRST = ("portal", "arterial", "delayed", "precontrast")
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,11 @@ def engine_facts() -> tuple[EngineFacts, ...]:
             EngineFacts(card.name, card.title, card.offers, state.ready, state.step, card.licence, card.citation)
         )
     return tuple(found)
+
+
+def best_phase(phases: Sequence[str]) -> str:
+    """Return the phase on which to outline where nobody chose one: that in which most is seen; empty without any."""
+    return next((phase for phase in _PHASES_FIRST if phase in phases), next(iter(phases), ""))
 
 
 def offered_regions(facts: Sequence[EngineFacts]) -> tuple[str, ...]:

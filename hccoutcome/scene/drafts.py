@@ -172,8 +172,8 @@ def accept_segment(segmentation: slicer.vtkMRMLSegmentationNode, key: str, case_
     segmentation.Modified()
 
 
-def open_in_editor(draft: SceneDraft) -> None:
-    """Let the Segment Editor show a draft over its volume; it is the application that then selects the module."""
+def open_in_editor(segmentation: slicer.vtkMRMLSegmentationNode, key: str) -> None:
+    """Let the Segment Editor show a segment over its volume; it is the application that then selects the module."""
     scene = slicer.mrmlScene
     node = scene.GetSingletonNode("SegmentEditor", "vtkMRMLSegmentEditorNode")
     if node is None:
@@ -181,11 +181,12 @@ def open_in_editor(draft: SceneDraft) -> None:
         node.UnRegister(None)
         node.SetSingletonTag("SegmentEditor")
         node = scene.AddNode(node)
-    node.SetAndObserveSegmentationNode(draft.segmentation)
-    volume = draft.segmentation.GetNodeReference(SOURCE_IMAGE)
+    node.SetAndObserveSegmentationNode(segmentation)
+    reference = segmentation.GetNodeReference(segmentation.GetReferenceImageGeometryReferenceRole())
+    volume = segmentation.GetNodeReference(SOURCE_IMAGE) or reference
     if volume is not None:
         node.SetAndObserveSourceVolumeNode(volume)
-    node.SetSelectedSegmentID(draft.region)
+    node.SetSelectedSegmentID(key)
 
 
 def _draft_segmentation(

@@ -86,7 +86,7 @@ class OutlineInputs:
 
     Attributes:
         region: the region.
-        phase: the phase on whose voxels the draft lies; empty: the first that has a volume.
+        phase: the phase on whose voxels the draft lies; empty: the one in which most is seen.
         engine: name of the engine, or ``auto``.
         prompt: the markup that points at the region.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -34,6 +35,12 @@ def is_placed(node: slicer.vtkMRMLMarkupsNode) -> bool:
     if node.GetClassName() == "vtkMRMLMarkupsROINode":
         return min(node.GetSize()) > 0 and node.GetNumberOfDefinedControlPoints() > 0
     return node.GetNumberOfDefinedControlPoints() > 0
+
+
+def follow_prompt(node: slicer.vtkMRMLMarkupsNode, changed: Callable[[], None]) -> list[int]:
+    """Call back whenever something is drawn in a markup or removed from it; return the observers' tags."""
+    events = ("ModifiedEvent", node.PointPositionDefinedEvent, node.PointPositionUndefinedEvent, node.PointRemovedEvent)
+    return [node.AddObserver(event, lambda caller, name: changed()) for event in events]
 
 
 def new_prompt(kind: Literal["box", "clicks", "stroke"], region: str) -> slicer.vtkMRMLMarkupsNode:

@@ -112,7 +112,8 @@ def habitats(job: dict) -> HabitatResult:
 
 def draft(job: dict, folder: Path) -> Path:
     """Outline a box in the middle of the first image; a prompt file is told in the provenance."""
-    image = sitk.ReadImage(next(iter(job["case"]["images"].values()))["path"])
+    first = next(iter(job["case"]["images"].values()))
+    image = sitk.ReadImage(first["path"] if isinstance(first, dict) else first)
     array = np.zeros(image.GetSize()[::-1], np.uint8)
     middle = tuple(slice(size // 3, 2 * size // 3) for size in array.shape)
     array[middle] = 1

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -175,3 +176,91 @@ def test_the_tests_that_ship_with_the_modules_pass(application, scene, name):
 
     application.load_module(ROOT / name / f"{name}.py")
     slicer.selfTests[name](msec=0)
+
+
+def test_a_box_becomes_a_draft_whose_voxels_are_those_of_the_command_line(
+    scene, open_module, nodes, phantom, until, tmp_path
+):
+    """From a markup of the scene through the built-in engine to a draft; then the same by ``hcc segment``."""
+    import numpy as np
+    import SimpleITK as sitk
+
+    from hccoutcome.scene.drafts import drafts_in
+    from hccoutcome.scene.exchange import mask_from_segment, region_from_segment
+    from hccoutcome.scene.prompts import write_prompt
+
+    widget = open_module("HCCSurvival")
+    fill_in(widget, nodes, phantom)
+    tumour = region_from_segment(nodes.segmentations[0], "tumor")
+    parts = sitk.LabelShapeStatisticsImageFilter()
+    parts.Execute(sitk.RelabelComponent(sitk.ConnectedComponent(tumour), sortByObjectSize=True))
+    bounds = np.array(parts.GetBoundingBox(1))
+    size, spacing = bounds[3:], np.array(tumour.GetSpacing())
+    middle = (bounds[:3] + (size - 1) / 2).tolist()
+    centre = np.array(tumour.TransformContinuousIndexToPhysicalPoint(middle)) * (-1, -1, 1)
+    box = scene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "R")
+    box.SetCenter(*centre)
+    box.SetSize(*(size * spacing))
+    ui = widget.window.ui
+    ui.promptSelector.setCurrentNode(box)
+    assert ui.outlineApplyButton.enabled, ui.outlineReadyLabel.text
+    ui.outlineApplyButton.click()
+    until(lambda: ui.outlineApplyButton.text == "Outline")
+    (draft,) = drafts_in(nodes.case_id)
+    assert draft.record["engine"] == "builtin"
+    prompt = write_prompt(box, tmp_path)
+    out = tmp_path / "draft.seg.nrrd"
+    images = [
+        word for phase, path in read_case_folder(phantom).images.items() for word in ("--image", f"{phase}={path.path}")
+    ]
+    order = [images[i : i + 2] for i in range(0, len(images), 2)]
+    order.sort(key=lambda words: not words[1].startswith(widget.window.outlining.work.phase))
+    words = [word for pair in order for word in pair]
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            RUN_HCC,
+            "segment",
+            *words,
+            "--roi",
+            str(prompt),
+            "--region",
+            "tumor",
+            "--out",
+            str(out),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    volume = nodes.images[widget.window.outlining.work.phase]
+    shown = sitk.GetArrayFromImage(mask_from_segment(draft.segmentation, "tumor", volume))
+    written = sitk.GetArrayFromImage(sitk.ReadImage(str(out)))
+    np.testing.assert_array_equal(shown, written)
+    largest = sitk.RelabelComponent(
+        sitk.ConnectedComponent(mask_from_segment(nodes.segmentations[0], "tumor", volume)), sortByObjectSize=True
+    )
+    expert = sitk.GetArrayFromImage(largest) == 1
+    dice = 2 * np.logical_and(shown, expert).sum() / (shown.sum() + expert.sum())
+    assert dice > 0.75
+
+
+def test_the_report_of_a_real_worker_shows_the_case_as_the_scene_does(open_module, nodes, phantom, until, monkeypatch):
+    import qt
+
+    opened = []
+    monkeypatch.setattr(qt.QDesktopServices, "openUrl", lambda url: opened.append(url.toLocalFile()))
+    widget = open_module("HCCSurvival")
+    fill_in(widget, nodes, phantom)
+    nodes.segmentations[0].GetSegmentation().GetSegment("tumor").SetName("The treated lesion")
+    ui = widget.window.ui
+    ui.applyButton.click()
+    until(lambda: ui.applyButton.text == "Apply", 120)
+    ui.reportButton.click()
+    until(lambda: opened or ui.applyButton.text == "Apply", 120)
+    assert opened, ui.messageLabel.text
+    text = Path(opened[0]).read_text(encoding="utf-8")
+    assert text.count("data:image/png;base64,") >= 3 * len(nodes.images) + 1
+    assert "Radscore (TACE, arterial CT)" in text
