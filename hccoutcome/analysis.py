@@ -19,6 +19,7 @@ from hccoutcome.case import Case
 from hccoutcome.clinical.derive import derive
 from hccoutcome.clinical.record import check_record
 from hccoutcome.deep.package import DEEP
+from hccoutcome.deep.screenshots import Screenshots
 from hccoutcome.errors import HCCError, InputError
 from hccoutcome.explanation.packages import explained
 from hccoutcome.files import sha256_of_json
@@ -117,6 +118,7 @@ def analyse(
     seed: int = 0,
     explain: bool = True,
     device: str = "auto",
+    screenshots: Screenshots | None = None,
     progress: Progress = silent,
     on_registration: OnRegistration | None = None,
 ) -> Findings:
@@ -130,6 +132,7 @@ def analyse(
         seed: of what is random: where registrations sample the images, and SHAP values.
         explain: compute what each input adds where that takes SHAP, some seconds for each package that is not linear.
         device: on which networks compute: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        screenshots: picture files by phase and slice that take the place of phases, for packages that accept them.
         progress: told how far the work is.
         on_registration: called with the name of the recipe, the check of each phase that it registered, and a region
             on their grid.
@@ -152,6 +155,7 @@ def analyse(
         synthetic=case.synthetic,
         quality=quality,
         device=device,
+        screenshots=screenshots or {},
         **_looked_at(case, packages),
     )
     predictions, doubts = _predictions(packages, inputs, extracted, seed, explain)

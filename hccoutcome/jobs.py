@@ -51,6 +51,8 @@ class AnalyseJob:
         fingerprint: what the result is marked with, so that it is known again as that of this very job.
         segment: outline a missing liver and tumour first, as drafts; None leaves them missing.
         outlined_by: for the provenance, what is known of who outlined each region; JSON data.
+        device: on which networks compute: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        screenshots: folder with screenshots that take the place of phases, for packages that accept them.
     """
 
     case: CaseFiles
@@ -65,6 +67,8 @@ class AnalyseJob:
     fingerprint: str = ""
     segment: DraftOrder | None = None
     outlined_by: Mapping[str, Any] = field(default_factory=dict)
+    device: str = "auto"
+    screenshots: Path | None = None
 
     def __post_init__(self) -> None:
         if not self.packages and not self.settings:
@@ -94,6 +98,8 @@ class AnalyseJob:
             "fingerprint": self.fingerprint,
             "segment": None if self.segment is None else self.segment.to_json(),
             "outlined_by": dict(self.outlined_by),
+            "device": self.device,
+            "screenshots": None if self.screenshots is None else str(self.screenshots),
         }
 
     @classmethod
@@ -105,7 +111,7 @@ class AnalyseJob:
         """
         try:
             data = _read(folder, "analyse")
-            segment = data.pop("segment")
+            segment, screenshots = data.pop("segment"), data.pop("screenshots")
             return cls(
                 case=case_from_json(data.pop("case"), folder),
                 packages=tuple(data.pop("packages")),
@@ -113,6 +119,7 @@ class AnalyseJob:
                 settings=tuple(data.pop("settings")),
                 references={name: Path(file) for name, file in data.pop("references").items()},
                 segment=None if segment is None else DraftOrder.from_json(segment),
+                screenshots=None if screenshots is None else Path(screenshots),
                 **data,
             )
         except _DAMAGED as error:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from hccoutcome.analysis import analyse
 from hccoutcome.case import Case
+from hccoutcome.deep.screenshots import find_screenshots
 from hccoutcome.errors import Cancelled, HCCError, InputError
 from hccoutcome.files import explained_write_errors, write_csv, write_json
 from hccoutcome.findings import Findings
@@ -73,6 +74,8 @@ def run_job(job: AnalyseJob, progress: Progress = silent) -> Findings:
             settings=job.settings,
             engine=job.engine,
             explain=job.scene or job.report or job.explain,
+            device=job.device,
+            screenshots={} if job.screenshots is None else find_screenshots(job.screenshots),
             progress=part(progress, 0.1, 0.8),
             on_registration=partial(_keep_registration, registrations),
         )

@@ -35,6 +35,7 @@ def add(commands: Any) -> None:
     add_packages(parser)
     parser.add_argument("--segment", metavar="auto|NAME", help="outline a missing liver and tumour first, as drafts")
     add_prompts(parser)
+    parser.add_argument("--screenshots", type=Path, metavar="DIR", help="arterial.png, portal_+2.jpg... for TCI")
     parser.add_argument("--no-scene", action="store_true", help="do not write the scene")
     parser.add_argument("--no-report", action="store_true", help="do not write the report")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
@@ -59,6 +60,8 @@ def _analyse(options: argparse.Namespace) -> int:
         scene=not options.no_scene,
         report=not options.no_report,
         segment=_drafts(options),
+        device=options.device,
+        screenshots=None if options.screenshots is None else options.screenshots.resolve(),
     )
     with Bar(options) as bar:
         findings = run_job(job, bar.progress)

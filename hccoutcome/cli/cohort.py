@@ -46,6 +46,7 @@ def _cohort(options: argparse.Namespace) -> int:
         settings=tuple(options.settings),
         references=reference_files(options.reference),
         engine=options.engine,
+        device=options.device,
         scene=options.scenes,
         report=options.reports,
     )

@@ -61,6 +61,7 @@ def add_packages(parser: argparse.ArgumentParser) -> None:
         "--reference", action="append", default=[], metavar="PACKAGE=FILE", help="reference table of your own cohort"
     )
     parser.add_argument("--engine", default="auto", choices=("auto", "fast", "pyradiomics"), help="radiomics engine")
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="of networks")
 
 
 def reference_files(pairs: Sequence[str]) -> dict[str, Path]:

@@ -46,6 +46,7 @@ class CohortSettings:
     engine: str = "auto"
     scene: bool = False
     report: bool = False
+    device: str = "auto"
 
     def resolved(self) -> CohortSettings:
         """Return the same with absolute paths, which mean the same to every worker."""

@@ -230,7 +230,8 @@ class DeepSystem:
         try:
             refuse_patients(package.name, config, inputs.synthetic)
             if config.view not in inputs.seen:
-                inputs.seen[config.view] = network_input(config, inputs.images, inputs.masks)
+                shots = inputs.screenshots if isinstance(config.view, TciView) else None
+                inputs.seen[config.view] = network_input(config, inputs.images, inputs.masks, shots)
             seen = inputs.seen[config.view]
             row = clinical_row(config, inputs.clinical)
         except InputError as error:
@@ -244,7 +245,9 @@ class DeepSystem:
             for column in config.columns
             if column.name in inputs.clinical
         )
-        return Outcome(found.score, "; ".join([found.label(config), *seen.notes]), used)
+        fallen = inputs.device not in ("auto", found.device)
+        notes = [f"{inputs.device} could not be used, so the processor computed it"] * fallen
+        return Outcome(found.score, "; ".join([found.label(config), *notes, *seen.notes]), used)
 
 
 def refuse_patients(name: str, config: DeepConfig, synthetic: bool) -> None:

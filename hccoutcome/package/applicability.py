@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import SimpleITK as sitk
@@ -52,6 +53,7 @@ class PackageInputs:
         quality: the case's quality table.
         images: by phase as they came, for packages whose network looks at them itself.
         masks: by region and phase, on that phase's grid, for the same.
+        screenshots: picture files by phase and slice that take the place of phases, for packages that accept them.
         device: on which a network computes: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
         seen: what networks have already looked at, by how they look: packages that look alike look once.
     """
@@ -65,6 +67,7 @@ class PackageInputs:
     quality: tuple[QualityItem, ...] = ()
     images: Mapping[str, sitk.Image] = field(default_factory=dict, repr=False)
     masks: Mapping[str, Mapping[str, sitk.Image]] = field(default_factory=dict, repr=False)
+    screenshots: Mapping[tuple[str, int], Path] = field(default_factory=dict)
     device: str = "auto"
     seen: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
@@ -136,7 +139,7 @@ def _findings(package: Package, inputs: PackageInputs) -> Iterator[Finding]:
     for need in package.requirements.phases:
         yield from _phase(need, found.phases.get(need.phase), inputs)
     # Nothing is extracted from images or masks that are refused themselves, so nothing is said to be missing there.
-    if all(item.subject.startswith("clinical ") for item in bad):
+    if all(item.subject.startswith("clinical ") for item in bad) and not _without_images(found, inputs):
         for region in package.requirements.regions:
             yield from _region(region, found.regions[region.region], inputs)
         yield from _features(found, inputs)
@@ -156,10 +159,18 @@ def _modality(package: Package, inputs: PackageInputs) -> Iterator[Finding]:
         yield "refused", f"The images are {inputs.modality} and the package was made on {needed}."
 
 
+def _without_images(found: Plan, inputs: PackageInputs) -> bool:
+    """Return whether screenshots take the place of all images, so that no region can be asked for."""
+    return bool(inputs.screenshots) and not found.phases
+
+
 def _phase(need: PhaseNeed, used: str | None, inputs: PackageInputs) -> Iterator[Finding]:
     if used is None:
         instead = f" (or, with a warning, {', '.join(need.substitutes)})" if need.substitutes else ""
         there = ", ".join(inputs.phases) or "no image"
+        if need.optional and any(phase == need.phase for phase, _ in inputs.screenshots):
+            yield "warning", f"The {need.phase} phase is read from screenshots, whose scale and place are not known."
+            return
         if need.optional:
             yield "warning", f"The {need.phase} phase is missing; the package does without it, less surely."
             return

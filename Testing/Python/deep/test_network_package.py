@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install hccoutcome[deep]")
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -26,6 +27,7 @@ from hccoutcome.deep import package_network  # noqa: E402
 from hccoutcome.deep.hazards import risk_of  # noqa: E402
 from hccoutcome.deep.package import DeepConfig, clinical_row, network_input  # noqa: E402
 from hccoutcome.deep.package_network import load_model  # noqa: E402
+from hccoutcome.deep.screenshots import find_screenshots  # noqa: E402
 from hccoutcome.errors import EnvironmentNeeded, InputError  # noqa: E402
 from hccoutcome.imaging.prepare import prepare  # noqa: E402
 from hccoutcome.package.container import NETWORK  # noqa: E402
@@ -155,6 +157,8 @@ def test_the_processor_does_where_the_asked_device_is_not_there_or_fails(tmp_pat
         found, used = package_network.apply_network(package, config, seen, row, "auto")
         assert used == "cpu"
         np.testing.assert_array_equal(found, expected)
+    (told,) = analyse(case, [package], explain=False, device="mps").predictions
+    assert "mps could not be used, so the processor computed it" in told.label
     with pytest.raises(InputError, match="gpu"):
         package_network.apply_network(package, config, seen, row, "gpu")
 
@@ -252,3 +256,22 @@ def test_the_same_network_gives_the_same_bytes(tmp_path):
     first, second = (write_package(package, tmp_path / name) for package, name in ((BASE, "a"), (again, "b")))
     for path in first.iterdir():
         assert path.read_bytes() == (second / path.name).read_bytes()
+
+
+def test_screenshots_take_the_place_of_phases_for_tci_and_are_marked(tmp_path):
+    draw = np.random.default_rng(4)
+    for name in ("arterial", "portal_+1"):
+        levels = draw.integers(0, 255, (64, 64)).astype(np.uint8)
+        sitk.WriteImage(sitk.GetImageFromArray(levels), str(tmp_path / f"{name}.png"))
+    shots = find_screenshots(tmp_path)
+    package = written(tci_package()[0], tmp_path)
+    bare = replace(a_case("MR"), images={}, masks={})
+    (found,) = analyse(bare, [package], explain=False, screenshots=shots).predictions
+    assert found.score is not None
+    assert "read from screenshots" in found.label
+    assert sum("read from screenshots" in reason for reason in found.applicability.reasons) == 2
+    both = analyse(a_case("MR"), [package], explain=False, screenshots=shots).predictions[0]
+    assert both.score is None
+    assert "both as an image and as a screenshot" in both.applicability.reasons[0]
+    (other,) = analyse(a_case(), [written(BASE, tmp_path, "s")], explain=False, screenshots=shots).predictions
+    assert other.score is not None  # another network does not look at them
