@@ -142,6 +142,9 @@ def main() -> int:
     if mode == "bad":
         say("error", message="The mask of 'tumor' is empty: outline it.", status=2, cancelled=False)
         return 2
+    if mode == "chatty":
+        print("a line for the log", file=sys.stderr, flush=True)
+        time.sleep(600)
     if mode == "slow":
         subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
         time.sleep(600)
