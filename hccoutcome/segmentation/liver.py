@@ -43,6 +43,7 @@ class LiverSettings:
         reach: farthest distance from the opened liver that the cut may go.
         bite: radius of the ball that may not enter a gap in the liver's outline.
         dome: the same for gaps between liver and lung.
+        seam: HU by which a thin dark sheet stands out that parts organs.
         ceiling: how far above the lungs' continued bases the liver may reach.
         lungs: part of the uppermost slice that lung takes where the image shows the dome.
     """
@@ -59,6 +60,7 @@ class LiverSettings:
     reach: float = 40.0
     bite: float = 25.0
     dome: float = 18.0
+    seam: float = 18.0
     ceiling: float = 6.0
     lungs: float = 0.3
 
@@ -294,7 +296,8 @@ def _cut(
     level = float(np.median(first[core]))
     width = max(1.4826 * float(np.median(np.abs(first[core] - level))), settings.narrowest)
     allowed = scene.body & ~scene.ceiling & ~scene.lung
-    near_level = ((np.abs(first - level) < settings.gate * width) & allowed) | core
+    seams = _seams(first, settings)
+    near_level = ((np.abs(first - level) < settings.gate * width) & allowed & ~seams) | core
     opened = _opened(near_level, core, settings)
     away = distance(~opened, settings.spacing)
     progress(0.3, "cutting the liver out")
@@ -307,12 +310,19 @@ def _cut(
     odds = np.clip(log_ratio(bins, inside, outside), -2.5, 2.5)
     odds += np.clip(1.5 - np.maximum(away[region] - 4, 0) / 6, -3, 1.5)
     odds = np.where(first[region] < -10, -5, odds)
+    odds = np.where(seams[region], np.minimum(odds, -1.0), odds)
     odds = np.where(first[region] > level + 110, -3, odds)
     odds[~allowed[region] | (away[region] > settings.reach)] = -1e5
     odds[(opened | strokes)[region]] = 1e5
     liver = np.zeros_like(core)
     liver[region] = minimum_cut(first[region], odds, settings.smooth, settings.contrast)
     return largest(ndimage.binary_opening(liver, ball(3.0, settings.spacing))), level
+
+
+def _seams(voxels: np.ndarray, settings: LiverSettings) -> np.ndarray:
+    """Return the thin dark sheets: the fat that parts the liver from muscle and gut of its own level."""
+    filled = ndimage.grey_closing(voxels, footprint=ball(2 * settings.spacing, settings.spacing))
+    return filled - voxels > settings.seam
 
 
 def _opened(tissue: np.ndarray, core: np.ndarray, settings: LiverSettings) -> np.ndarray:
