@@ -151,7 +151,7 @@ def test_findings_and_habitats_leave_each_other_alone(scene, found) -> None:
     nodes = add_findings(findings, nodes)
     assert all(nodes.findings[role] is node for role, node in of_habitats.items())
     of_findings = {role: node for role, node in nodes.findings.items() if role not in of_habitats}
-    assert set(of_findings) == {"features", "provenance"}
+    assert set(of_findings) == {"features", "findings", "provenance"}
     nodes = add_habitats(habitats, nodes, provenance={"time": "later"})
     assert all(nodes.findings[role] is node for role, node in of_findings.items())
     assert json.loads(nodes.findings["habitats:provenance"].GetText()) == {"time": "later"}
