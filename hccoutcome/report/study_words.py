@@ -95,6 +95,12 @@ def _doubts(study: Study, given: Predicted, item: ResponseFigures | SurvivalFigu
             f"Optimism: {learned}, {optimism:+.2f} against the cross-validated figure. Only the latter says what to "
             "expect of other patients of the same kind.",
         )
+        if item.apparent.value >= TOO_GOOD and study.task == "response" and not study.settings["threshold_folds"]:
+            yield Sentence(
+                "warning",
+                f"{given.label} knows its training patients by heart, so a threshold by its predictions for them is "
+                "poor: --threshold-folds 3 chooses it on patients left out.",
+            )
     for name, check in item.bootstrap.items():
         yield Sentence(
             "ok",

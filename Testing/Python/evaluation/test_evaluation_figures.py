@@ -195,6 +195,15 @@ def test_correlations_are_pearsons() -> None:
         draw_correlations(table[:2])
 
 
+def test_long_names_leave_room_for_the_correlations(tmp_path: Path) -> None:
+    names = [f"AP tumor shape Maximum2DDiameterRow of {place}" for place in range(8)]
+    figure = draw_correlations(pd.DataFrame(np.random.default_rng(0).normal(size=(30, 8)), columns=names))
+    save(figure, tmp_path, "correlations")  # a collapsed layout warns, and warnings are errors
+    widths = {round(axes.get_position().width, 4) for axes in figure.axes}
+    assert len(widths) == 1
+    assert widths.pop() > 0.05
+
+
 def test_the_selection_says_what_it_leaves_out() -> None:
     frequency = {f"column{place:02}": 1 - place / 40 for place in range(30)}
     text = words(draw_selection(frequency, most=10))

@@ -14,7 +14,7 @@ from hccoutcome.errors import InputError
 from hccoutcome.evaluation.figures.style import COLOURS, check_count, new_figure, styled
 
 MOST = 8
-_NAMES = 0.5
+_NAMES = 0.85
 """Room for the slanted names below, in inches."""
 
 
@@ -33,8 +33,9 @@ def draw_correlations(table: pd.DataFrame) -> Figure:
             raise InputError(f"Correlations are those of numbers, found text in '{name}': code it or leave it out.")
     with styled():
         size = max(0.62 * len(names) + 1.0, 3.35)
-        figure = new_figure(size, size)
-        room = _NAMES / size
+        height = size + _NAMES / 2
+        figure = new_figure(height, size)
+        room = _NAMES / height
         figure.set_layout_engine(ConstrainedLayoutEngine(rect=(0, room, 1, 1 - room)))
         grid = figure.subplots(len(names), len(names), squeeze=False)
         for row, below in enumerate(names):
@@ -44,11 +45,16 @@ def draw_correlations(table: pd.DataFrame) -> Figure:
                 _cell(axes, np.asarray(both, float), row, column)
                 axes.set(xticks=[], yticks=[])
                 if row == len(names) - 1:
-                    axes.set_xlabel(_short(str(beside)), rotation=30, ha="right", fontsize=6)
-                    axes.xaxis.label.set_in_layout(False)  # slanted names would push the columns apart
+                    _slanted(axes, _short(str(beside)))
                 if column == 0:
                     axes.set_ylabel(_short(str(below)), rotation=0, ha="right", va="center", fontsize=6)
     return figure
+
+
+def _slanted(axes: Axes, name: str) -> None:
+    """Write a name under a column; as a label of the axis it would push the columns apart."""
+    words = axes.text(0.6, -0.08, name, transform=axes.transAxes, ha="right", va="top", fontsize=6)
+    words.set(rotation=30, rotation_mode="anchor", in_layout=False)
 
 
 def _cell(axes: Axes, values: np.ndarray, row: int, column: int) -> None:
