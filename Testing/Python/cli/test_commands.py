@@ -175,7 +175,7 @@ def test_every_command_has_help_and_machine_readable_answers() -> None:
     assert set(commands.choices) >= {"analyse", "features", "cohort", "package", "deidentify"}
     for name, command in commands.choices.items():
         options = command.format_help()
-        assert "--json" in options or name in ("package", "table")
+        assert "--json" in options or name in ("package", "table", "dicomseg")
 
 
 def test_deidentify_keeps_the_input_and_says_what_it_did(data: Path, tmp_path: Path, capsys) -> None:
