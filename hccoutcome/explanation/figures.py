@@ -21,12 +21,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from hccoutcome.explanation.names import short_names
+from hccoutcome.explanation.palette import INK, LINE, LOWERS, MOST_INPUTS, RAISES, SOFT
 from hccoutcome.explanation.waterfall import Waterfall
 from hccoutcome.explanation.words import scale_title
 from hccoutcome.files import write_atomically
 
-RAISES, LOWERS, INK, SOFT, LINE = "#2b6cb0", "#c05621", "#16202e", "#556172", "#c9d2de"
-MOST_INPUTS = 15
 ROW_INCHES = 0.42
 DPI = 150
 ROUNDING = 1e-12

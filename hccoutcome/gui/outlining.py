@@ -32,10 +32,8 @@ from hccoutcome.scene.drafts import (
     open_in_editor,
     reject_drafts,
 )
-from hccoutcome.scene.exchange import region_from_segment
 from hccoutcome.scene.inputs import SceneCase
 from hccoutcome.scene.parameters import CaseState
-from hccoutcome.scene.places import middle_of
 from hccoutcome.scene.prompts import follow_prompt, is_placed, kind_of_node, new_prompt
 from hccoutcome.scene.review import SOURCE_TAG, is_draft, tag_of, unreviewed
 
@@ -207,7 +205,6 @@ class Outlining:
 
     def _on_finished(self, drafts: tuple[SceneDraft, ...], nodes: Any) -> None:
         for draft in drafts:
-            volume = nodes.images[self.work.phase]
-            show_map(volume, middle_of(region_from_segment(draft.segmentation, draft.region)))
+            show_map(nodes.images[self.work.phase], draft.middle)
         self.run.show_idle(_("A draft: look at every slice, then accept, edit or reject it."))
         self.changed.emit()

@@ -7,7 +7,6 @@ outlined it and whether it was changed since.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Mapping
@@ -32,9 +31,10 @@ from hccoutcome.scene.nodes import (
     remove,
     study_of,
 )
+from hccoutcome.scene.places import Point, middle_of
 from hccoutcome.scene.review import DRAFT, RECORDS, REVIEW_TAG, SOURCE_TAG, records_of
 from hccoutcome.segmentation.draft import REVIEW
-from hccoutcome.segmentation.handover import Cut, HandedDraft
+from hccoutcome.segmentation.handover import Cut, HandedDraft, fingerprint
 from hccoutcome.status import QualityItem
 
 RECORD = "draft-record"
@@ -55,7 +55,8 @@ class SceneDraft:
         record: provenance of the draft, JSON data.
         hints: what a reviewer should look at.
         volume_ml: volume as it was outlined.
-        sha256: hash of its voxels as they were outlined.
+        sha256: fingerprint of its voxels as they were outlined.
+        middle: of the box around it as it was outlined, RAS in mm.
     """
 
     region: str
@@ -64,6 +65,7 @@ class SceneDraft:
     hints: tuple[QualityItem, ...]
     volume_ml: float
     sha256: str
+    middle: Point
 
     @property
     def source(self) -> str:
@@ -90,8 +92,9 @@ def add_draft(handed: HandedDraft, nodes: CaseNodes, volume: slicer.vtkMRMLScala
         record = {
             "provenance": {**handed.provenance, "image": volume.GetName()},
             "hints": [asdict(hint) for hint in handed.hints if hint.subject == f"mask {region}"],
-            "volume_ml": _millilitres(cut),
-            "sha256": _hash(segmentation, region),
+            "volume_ml": cut.volume_ml,
+            "sha256": cut.sha256,
+            "middle": list(middle_of(cut.mask)),
         }
         text = _text(f"Draft: {appearance(region).title}: provenance", record)
         mark(text, nodes.case_id, f"{RECORD}:{region}")
@@ -110,7 +113,8 @@ def drafts_in(case_id: str) -> tuple[SceneDraft, ...]:
         if kind == DRAFT and text is not None and node.GetSegmentation().GetSegment(region) is not None:
             data = json.loads(text.GetText())
             hints = tuple(QualityItem(**hint) for hint in data["hints"])
-            found.append(SceneDraft(region, node, data["provenance"], hints, data["volume_ml"], data["sha256"]))
+            numbers = (data["volume_ml"], data["sha256"], tuple(data["middle"]))
+            found.append(SceneDraft(region, node, data["provenance"], hints, *numbers))
     return tuple(found)
 
 
@@ -133,7 +137,8 @@ def accept_draft(
         target: the case's segmentation; None makes one, on the voxels on which the draft lies.
 
     Returns:
-        The segmentation and the identifier of the segment. A segment that is there already stays.
+        The segmentation and the identifier of the segment. A segment that is there already stays; surfaces do not,
+        until somebody shows the segmentation in 3D again.
 
     Raises:
         InputError: the draft was emptied.
@@ -154,6 +159,8 @@ def accept_draft(
     segment.SetTag(REVIEW_TAG, REVIEW["edited" if edited else "accepted"])
     segment.SetTag(SOURCE_TAG, draft.source)
     segment.AddRepresentation(BINARY_LABELMAP, mask)
+    # Slicer would make the surface of a new segment at once where the others have one: seconds for a liver.
+    segmentation.RemoveClosedSurfaceRepresentation()
     segments.AddSegment(segment, key)
     _show(segmentation, key, look.opacity)
     _note(segmentation, key, case_id, _accepted(draft, edited, mask))
@@ -280,26 +287,15 @@ def _labelmap(segmentation: slicer.vtkMRMLSegmentationNode, key: str) -> slicer.
 
 
 def _hash(segmentation: slicer.vtkMRMLSegmentationNode, key: str) -> str:
-    """Return the SHA256 of where a segment's voxels lie, however large the box is in which Slicer keeps them."""
+    """Return the fingerprint of a segment, however large the box is in which Slicer keeps it; empty where it is."""
     labelmap = _labelmap(segmentation, key)
     if labelmap is None:
         return ""
     inside = vtk_to_numpy(labelmap.GetPointData().GetScalars()).reshape(labelmap.GetDimensions()[::-1]) != 0
     spans = [np.flatnonzero(inside.any(axis=axes)) for axes in ((0, 1), (0, 2), (1, 2))]
     (x0, x1), (y0, y1), (z0, z1) = ((span[0], span[-1]) for span in spans)
-    low = np.add(labelmap.GetExtent()[::2], (x0, y0, z0))
-    box = np.packbits(inside[z0 : z1 + 1, y0 : y1 + 1, x0 : x1 + 1])
-    digest = hashlib.sha256(np.round([*labelmap.GetSpacing(), *labelmap.GetOrigin()], 4).tobytes())
-    digest.update(low.astype(np.int64).tobytes())
-    digest.update(box.tobytes())
-    return digest.hexdigest()
-
-
-def _millilitres(cut: Cut) -> float:
-    import SimpleITK as sitk
-
-    voxels = int(np.count_nonzero(sitk.GetArrayViewFromImage(cut.mask)))
-    return round(voxels * float(np.prod(cut.mask.GetSpacing())) / 1000, 4)
+    start = np.add(labelmap.GetExtent()[::2], (x0, y0, z0)).tolist()
+    return fingerprint(inside[z0 : z1 + 1, y0 : y1 + 1, x0 : x1 + 1], start)
 
 
 def _unique_name(segments: slicer.vtkSegmentation, title: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import slicer
 
 from hccoutcome.explanation.names import short_names
+from hccoutcome.explanation.palette import LOWERS, MOST_INPUTS, RAISES, SOFT
 from hccoutcome.explanation.waterfall import Waterfall
 from hccoutcome.explanation.words import scale_title
 from hccoutcome.scene.exchange import Column, node_from_table
@@ -22,8 +23,6 @@ STEP, NAME, RAISED, LOWERED, REACHED = "Step", "Input", "Raises", "Lowers", "Rea
 
 def waterfall_columns(found: Waterfall, most: int | None = None) -> Mapping[str, Column]:
     """Return one row a step, from the base to the largest step, as the figure shows them from the bottom to the top."""
-    from hccoutcome.explanation.figures import MOST_INPUTS
-
     most = MOST_INPUTS if most is None else most
     steps = found.largest_first(most)[::-1]
     amounts = [0.0, *(step.amount for step in steps)]
@@ -43,9 +42,6 @@ def waterfall_columns(found: Waterfall, most: int | None = None) -> Mapping[str,
 
 def waterfall_nodes(found: Waterfall, scene: slicer.vtkMRMLScene) -> dict[str, slicer.vtkMRMLNode]:
     """Return the table, the three series and the chart of a waterfall, by role; they are in the scene."""
-    # matplotlib comes with it, which the windows have to open without.
-    from hccoutcome.explanation.figures import LOWERS, RAISES, SOFT
-
     table = node_from_table(waterfall_columns(found), f"What {found.title} is made of", scene)
     kinds = slicer.vtkMRMLPlotSeriesNode
     series = {

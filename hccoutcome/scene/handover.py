@@ -20,6 +20,8 @@ from hccoutcome.scene.exchange import empty_grid
 
 SLAB_BYTES = 8 << 20
 """How much is written in one go: some ten milliseconds' worth."""
+LATTICE_TOLERANCE = 0.01
+"""Voxels by which two grids may differ and still count as one: nearest neighbours are then the same voxels."""
 _TYPES = {
     "int8": "int8", "uint8": "uint8", "int16": "int16", "uint16": "uint16", "int32": "int32", "uint32": "uint32",
     "int64": "int64", "uint64": "uint64", "float32": "float", "float64": "double",
@@ -69,11 +71,36 @@ def part_of_segment(
     low, high = _box_on_grid(labelmap, volume)
     if (low > high).any():
         return None
-    box = _grid_box(volume, low, high)
-    slicer.vtkOrientedImageDataResample.ResampleOrientedImageToReferenceOrientedImage(labelmap, box, labelmap)
-    inside = vtk_to_numpy(labelmap.GetPointData().GetScalars()).reshape(labelmap.GetDimensions()[::-1]) != 0
-    start = (int(low[0]), int(low[1]), int(low[2]))
-    return Part(inside, start) if inside.any() else None
+    shift = _shift(labelmap, volume)
+    if shift is None:
+        box = _grid_box(volume, low, high)
+        slicer.vtkOrientedImageDataResample.ResampleOrientedImageToReferenceOrientedImage(labelmap, box, labelmap)
+        inside = _inside(labelmap)
+    else:
+        low = np.array(labelmap.GetExtent()[::2]) + shift
+        cut = np.maximum(-low, 0)
+        inside = _inside(labelmap)[cut[2] :, cut[1] :, cut[0] :]
+        low = low + cut
+        room = np.array(volume.GetImageData().GetDimensions()) - low
+        inside = inside[: room[2], : room[1], : room[0]]
+    return Part(inside, (int(low[0]), int(low[1]), int(low[2]))) if inside.any() else None
+
+
+def _inside(labelmap: slicer.vtkOrientedImageData) -> np.ndarray:
+    return vtk_to_numpy(labelmap.GetPointData().GetScalars()).reshape(labelmap.GetDimensions()[::-1]) != 0
+
+
+def _shift(labelmap: slicer.vtkOrientedImageData, volume: slicer.vtkMRMLVolumeNode) -> np.ndarray | None:
+    """Return what is added to a labelmap's indices to have the volume's, None where they lie on different lattices."""
+    to_world, to_index = vtkMatrix4x4(), vtkMatrix4x4()
+    labelmap.GetImageToWorldMatrix(to_world)
+    volume.GetRASToIJKMatrix(to_index)
+    vtkMatrix4x4.Multiply4x4(to_index, to_world, to_world)
+    way = np.array([[to_world.GetElement(row, column) for column in range(4)] for row in range(3)])
+    size = max(volume.GetImageData().GetDimensions())
+    whole = np.round(way[:, 3])
+    same = np.abs(way[:, :3] - np.eye(3)).max() * size < LATTICE_TOLERANCE
+    return whole.astype(int) if same and np.abs(way[:, 3] - whole).max() < LATTICE_TOLERANCE else None
 
 
 def _box_on_grid(

@@ -5,6 +5,7 @@ Files are small and not compressed, so that a window reads them at once.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -32,10 +33,14 @@ class Cut:
     Attributes:
         mask: what is inside the box.
         start: index (x, y, z) of its first voxel in the image that was outlined.
+        volume_ml: its volume.
+        sha256: what ``fingerprint`` says of it.
     """
 
     mask: sitk.Image
     start: Index
+    volume_ml: float = 0.0
+    sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,13 +67,31 @@ def cut_to_box(mask: sitk.Image) -> Cut:
     return Cut(sitk.RegionOfInterest(mask, size, start), (start[0], start[1], start[2]))
 
 
+def fingerprint(inside: np.ndarray, start: Iterable[int]) -> str:
+    """Return the SHA256 of which voxels of an image are inside, by which a later change is noticed.
+
+    Args:
+        inside: the box around them (z, y, x), no wider than it must be.
+        start: index (x, y, z) of the box's first voxel in the image.
+    """
+    digest = hashlib.sha256(np.array([*start, *inside.shape], dtype=np.int64).tobytes())
+    digest.update(np.packbits(inside).tobytes())
+    return digest.hexdigest()
+
+
 def save_handover(draft: Draft, hints: Iterable[QualityItem], folder: Path) -> Path:
     """Write a draft into a folder and return the file that ``load_handover`` reads."""
     regions = {}
     for region, mask in draft.masks.items():
         cut = cut_to_box(mask)
         sitk.WriteImage(cut.mask, str(folder / f"draft-{region}.nrrd"), useCompression=False)
-        regions[region] = {"file": f"draft-{region}.nrrd", "start": list(cut.start)}
+        inside = sitk.GetArrayViewFromImage(cut.mask) != 0
+        regions[region] = {
+            "file": f"draft-{region}.nrrd",
+            "start": list(cut.start),
+            "volume_ml": round(int(inside.sum()) * float(np.prod(mask.GetSpacing())) / 1000, 4),
+            "sha256": fingerprint(inside, cut.start),
+        }
     data = {"regions": regions, "provenance": dict(draft.provenance), "hints": [asdict(hint) for hint in hints]}
     return write_json(folder / DRAFT_FILE, data)
 
@@ -82,7 +105,12 @@ def load_handover(path: Path) -> HandedDraft:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         cuts = {
-            region: Cut(sitk.ReadImage(str(path.parent / Path(entry["file"]).name)), _index(entry["start"]))
+            region: Cut(
+                sitk.ReadImage(str(path.parent / Path(entry["file"]).name)),
+                _index(entry["start"]),
+                float(entry["volume_ml"]),
+                str(entry["sha256"]),
+            )
             for region, entry in data["regions"].items()
         }
         return HandedDraft(cuts, data["provenance"], tuple(QualityItem(**hint) for hint in data["hints"]))
