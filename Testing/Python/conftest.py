@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,3 +27,29 @@ def phantom(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from hccoutcome.phantom import PhantomSettings, write_phantom
 
     return write_phantom(tmp_path_factory.mktemp("phantom") / "case", 1, PhantomSettings(spacing=(4.0, 4.0, 5.0)))
+
+
+@pytest.fixture
+def children() -> Callable[[], list[psutil.Process]]:
+    """Return the living processes that were started since the test began.
+
+    Earlier tests leave some behind that do no harm: pools that are kept for the next use, trackers of resources.
+    """
+    earlier = set(psutil.Process().children(recursive=True))
+
+    def living() -> list[psutil.Process]:
+        return [
+            process
+            for process in psutil.Process().children(recursive=True)
+            if process not in earlier and is_alive(process)
+        ]
+
+    return living
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Whether a process has not ended; one that nobody has asked for its status yet has."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -11,6 +12,8 @@ import pytest
 
 from hccoutcome.errors import Cancelled, EnvironmentNeeded
 from hccoutcome.processes import run_program
+
+Children = Callable[[], list[psutil.Process]]
 
 TALKS = r"""
 import sys
@@ -39,7 +42,7 @@ def test_every_line_is_heard_the_rewritten_ones_of_a_bar_too(tmp_path: Path) -> 
     assert sorted(ended.lines) == sorted(heard)
 
 
-def test_a_cancelled_program_is_gone_with_its_children_within_two_seconds(tmp_path: Path) -> None:
+def test_a_cancelled_program_is_gone_with_its_children_within_two_seconds(tmp_path: Path, children: Children) -> None:
     started: list[int] = []
 
     def reader(line: str) -> tuple[float, str]:
@@ -53,10 +56,10 @@ def test_a_cancelled_program_is_gone_with_its_children_within_two_seconds(tmp_pa
     with pytest.raises(Cancelled):
         run_program([sys.executable, "-c", STARTS_ANOTHER], os.environ, tmp_path, reader, cancel)
     assert not psutil.pid_exists(started[0]) or psutil.Process(started[0]).status() == psutil.STATUS_ZOMBIE
-    assert not psutil.Process().children(recursive=True)
+    assert not children()
 
 
-def test_a_silent_program_can_be_cancelled_too(tmp_path: Path) -> None:
+def test_a_silent_program_can_be_cancelled_too(tmp_path: Path, children: Children) -> None:
     beats: list[float] = []
 
     def cancel(fraction: float, message: str) -> None:
@@ -68,7 +71,7 @@ def test_a_silent_program_can_be_cancelled_too(tmp_path: Path) -> None:
         run_program(
             [sys.executable, "-c", "import time; time.sleep(60)"], os.environ, tmp_path, lambda line: None, cancel
         )
-    assert not psutil.Process().children(recursive=True)
+    assert not children()
 
 
 def test_what_a_program_leaves_behind_does_not_hold_us_up(tmp_path: Path) -> None:

@@ -30,18 +30,17 @@ def lives(process):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals on Windows")
-def test_cancel_ends_workers_children_and_grandchildren_that_ignore_a_polite_request(tmp_path):
+def test_cancel_ends_workers_children_and_grandchildren_that_ignore_a_polite_request(tmp_path, children):
     (tmp_path / "worker.py").write_text(STUBBORN)
     runner = JobRunner([sys.executable, str(tmp_path / "worker.py")], os.environ)
     folder = tmp_path / "job"
     folder.mkdir()
     runner.start(folder)
     deadline = time.monotonic() + 30
-    own = psutil.Process()
-    while len(own.children(recursive=True)) < 3:
+    while len(children()) < 3:
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    family = own.children(recursive=True)
+    family = children()
     began = time.monotonic()
     runner.cancel()
     assert time.monotonic() - began < 2.0
@@ -55,13 +54,13 @@ def window(open_module, case_nodes, fake_worker):
     return widget
 
 
-def test_a_worker_that_is_killed_is_reported_and_the_scene_stays(scene, window, fake_worker, until):
+def test_a_worker_that_is_killed_is_reported_and_the_scene_stays(scene, window, fake_worker, until, children):
     fake_worker("slow")
     ui = window.window.ui
     before = scene.GetNumberOfNodes()
     ui.applyButton.click()
     until(lambda: ui.messageLabel.text.startswith("Pretending"))
-    for process in psutil.Process().children(recursive=True):
+    for process in children():
         process.kill()
     until(lambda: ui.applyButton.text == "Apply")
     assert ui.messageLabel.text.startswith("The worker process ended unexpectedly (exit status -9)")

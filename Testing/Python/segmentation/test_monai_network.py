@@ -304,16 +304,14 @@ def test_a_missing_phase_is_asked_for(tmp_path):
         made.segment(Task({"portal": ct()}, ("liver",)), silent)
 
 
-def test_a_cancel_ends_the_process(tmp_path):
-    import psutil
-
+def test_a_cancel_ends_the_process(tmp_path, children):
     def cancel(fraction: float, message: str) -> None:
         if message == "loading the network":
             raise Cancelled("stopped")
 
     with pytest.raises(Cancelled):
         engine(tmp_path, by_hand()).segment(Task({"portal": ct()}, ("liver",)), cancel)
-    assert not psutil.Process().children(recursive=True)
+    assert not children()
 
 
 def test_what_is_missing_is_said_in_one_step(tmp_path):
