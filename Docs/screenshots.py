@@ -46,6 +46,7 @@ def main() -> None:
         record = (files / "case.json").read_text(encoding="utf-8")
         for name in MODULES:
             write(window_picture(name, nodes, record), f"{name}.png")
+        write(draft_picture(nodes, record), "draft.png")
         clear_scene()
         files = write_phantom(Path(folder) / "mr", 1, PhantomSettings(modality="MR"))
         nodes = add_case(load_case(read_case_folder(files)))
@@ -95,6 +96,78 @@ def habitat_picture(case_id: str) -> Image.Image:
     stream = io.BytesIO()
     figure.savefig(stream, format="png")
     return few_colours(Image.open(stream).convert("RGB"), 200)
+
+
+def draft_picture(nodes: Any, record: str) -> Image.Image:
+    """Return the panel with a draft of the tumour that waits to be accepted, and the draft over the image."""
+    import slicer
+    from matplotlib.figure import Figure
+    from standin import application
+
+    from hccoutcome.scene.drafts import drafts_in
+    from hccoutcome.scene.exchange import region_from_segment
+    from hccoutcome.scene.slices import PLANES, Frame, cut, cut_mask
+
+    module, _ = application.load_module(ROOT / "HCCResponse" / "HCCResponse.py")
+    widget = application.open_window(module)
+    application.enter(widget)
+    fill_in(widget, nodes, record)
+    ui = widget.window.ui
+    ui.promptSelector.setCurrentNode(box_around(nodes))
+    ui.outlineApplyButton.click()
+    end = time.monotonic() + LONGEST_WAIT
+    while ui.outlineApplyButton.text != "Outline" and time.monotonic() < end:
+        slicer.app.processEvents()
+        time.sleep(0.02)
+    (draft,) = drafts_in(nodes.case_id)
+    for name in ("modelsButton", "outputButton", "resultsButton", "clinicalButton", "caseButton", "logButton"):
+        getattr(ui, name).setVisible(False)
+    for name in ("applyButton", "readyLabel", "messageLabel"):
+        getattr(ui, name).setVisible(False)
+    panel = grab(widget.parent)
+    volume = nodes.images["portal"]
+    axial = next(plane for plane in PLANES if plane.name == "axial")
+    frame = Frame(draft.middle, AROUND, AROUND, 0.15)
+    figure = Figure(figsize=(panel.width / 100, panel.width / 100), dpi=100, layout="constrained")
+    axes = figure.subplots()
+    display = volume.GetDisplayNode()
+    low, high = display.GetLevel() - display.GetWindow() / 2, display.GetLevel() + display.GetWindow() / 2
+    axes.imshow(cut(volume, axial, frame, low), cmap="gray", vmin=low, vmax=high)
+    colour = draft.segmentation.GetSegmentation().GetSegment(draft.region).GetColor()
+    inside = cut_mask(region_from_segment(draft.segmentation, draft.region), axial, frame)
+    axes.contourf(inside, [0.5, 2.0], colors=[colour], alpha=0.25)
+    axes.contour(inside, [0.5], colors=[colour], linewidths=2)
+    axes.set_axis_off()
+    axes.set_title("Draft over the portal venous phase, synthetic data", fontsize=9)
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png")
+    image = Image.open(stream).convert("RGB")
+    sheet = Image.new("RGB", (panel.width + image.width, max(panel.height, image.height)), "white")
+    sheet.paste(panel.convert("RGB"), (0, 0))
+    sheet.paste(image, (panel.width, 0))
+    widget.window.outlining.reject(0)
+    application.leave(widget)
+    application.close_window(widget)
+    return few_colours(sheet, 256)
+
+
+def box_around(nodes: Any) -> Any:
+    """Return a ROI around the largest tumour."""
+    import numpy as np
+    import SimpleITK as sitk
+    import slicer
+
+    from hccoutcome.scene.exchange import region_from_segment
+
+    tumour = region_from_segment(nodes.segmentations[0], "tumor")
+    parts = sitk.LabelShapeStatisticsImageFilter()
+    parts.Execute(sitk.RelabelComponent(sitk.ConnectedComponent(tumour), sortByObjectSize=True))
+    bounds = np.array(parts.GetBoundingBox(1))
+    middle = tumour.TransformContinuousIndexToPhysicalPoint((bounds[:3] + (bounds[3:] - 1) / 2).tolist())
+    box = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "Box: tumor")
+    box.SetCenter(-middle[0], -middle[1], middle[2])
+    box.SetSize(*(bounds[3:] * tumour.GetSpacing() + 4.0))
+    return box
 
 
 def side_by_side(pictures: dict[str, bytes]) -> Image.Image:
