@@ -148,16 +148,7 @@ def analyse(
     for index, order in enumerate(orders):
         step = part(progress, 0.05 + 0.95 * index / len(orders), 0.05 + 0.95 * (index + 1) / len(orders))
         extracted[order.recipe.sha256] = _follow(order, case, quality, engine, seed, step, on_registration)
-    inputs = PackageInputs(
-        modality=case.modality,
-        phases={phase: ImageFacts(image.GetSpacing(), image.GetSize()) for phase, image in case.images.items()},
-        clinical=derived.record,
-        synthetic=case.synthetic,
-        quality=quality,
-        device=device,
-        screenshots=screenshots or {},
-        **_looked_at(case, packages),
-    )
+    inputs = inputs_of_case(case, packages, quality, derived.record, device, screenshots)
     predictions, doubts = _predictions(packages, inputs, extracted, seed, explain)
     asked = {package.name for package in packages}
     extras = tuple(item for found in extracted.values() for item in found.quality)
@@ -173,6 +164,36 @@ def analyse(
             item for item in liver_scores(derived.record, case.synthetic, quality) if item.package not in asked
         ),
         provenance={**_provenance(case, packages, orders, extracted, derived.notes, engine, seed), **doubts},
+    )
+
+
+def inputs_of_case(
+    case: Case,
+    packages: Sequence[Package],
+    quality: tuple[QualityItem, ...],
+    record: Mapping[str, float | str],
+    device: str = "auto",
+    screenshots: Screenshots | None = None,
+) -> PackageInputs:
+    """Return what is known of a case before any feature is extracted, which is all that networks read.
+
+    Args:
+        case: the case as read.
+        packages: those that will be applied.
+        quality: the case's quality table.
+        record: its clinical record, completed by what follows from it.
+        device: on which networks compute.
+        screenshots: picture files by phase and slice that take the place of phases.
+    """
+    return PackageInputs(
+        modality=case.modality,
+        phases={phase: ImageFacts(image.GetSpacing(), image.GetSize()) for phase, image in case.images.items()},
+        clinical=record,
+        synthetic=case.synthetic,
+        quality=quality,
+        device=device,
+        screenshots=screenshots or {},
+        **_looked_at(case, packages),
     )
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hccoutcome.clinical.endpoints import SURVIVAL_TYPE
 from hccoutcome.deep.model import DeepModel
-from hccoutcome.deep.occlusion import Judged, Occlusion, occlusions
+from hccoutcome.deep.occlusion import Judged, occlusions
 from hccoutcome.deep.package import DeepConfig
 from hccoutcome.deep.package_making import CITATIONS, TITLES
 from hccoutcome.deep.samples import Split
@@ -23,6 +23,7 @@ from hccoutcome.evaluation.concordance import harrell
 from hccoutcome.evaluation.cox import hazard_ratio
 from hccoutcome.evaluation.discrimination import auc
 from hccoutcome.evaluation.estimate import Estimate
+from hccoutcome.evaluation.leaving_out import Occlusion
 from hccoutcome.package.card import Card, Figure
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ test.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,28 +20,9 @@ from hccoutcome.deep.model import DeepModel
 from hccoutcome.deep.package_network import as_batch
 from hccoutcome.deep.selection_network import SelectionNetwork
 from hccoutcome.deep.whole_network import planes_features
-from hccoutcome.evaluation.discrimination import auc, compare_aucs
-from hccoutcome.evaluation.estimate import Comparison, Estimate
+from hccoutcome.evaluation.leaving_out import BASELINE, Occlusion, occlusion_table
 
 Bools = NDArray[np.bool_]
-BASELINE = "nothing"
-
-
-@dataclass(frozen=True)
-class Occlusion:
-    """What leaving something out does.
-
-    Attributes:
-        left_out: a phase, ``"slice 0"``, ``"slices +-2"``; ``"nothing"`` for the baseline.
-        auc: without it.
-        change: from the baseline to it, by DeLong; None for the baseline.
-        patients: of whom something was left to look at.
-    """
-
-    left_out: str
-    auc: Estimate
-    change: Comparison | None
-    patients: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,21 +56,21 @@ def occlusions(
     Raises:
         InputError: too few cases of an outcome.
     """
-    whole = np.ones(cases.present.shape[1], bool)
-    baseline = _numbers(model, cases, whole)
-    rows = [Occlusion(BASELINE, auc(cases.outcome, baseline), None, len(baseline))]
-    for name, kept in _masks(phases, offsets):
-        found = _numbers(model, cases, kept)
-        known = np.isfinite(found)
-        if known.any() and 1 < cases.outcome[known].sum() < known.sum() - 1:
-            outcome = cases.outcome[known]
-            change = compare_aucs(outcome, found[known], baseline[known])
-            rows.append(Occlusion(name, auc(outcome, found[known]), change, int(known.sum())))
-    return tuple(rows)
+    kept = planes_kept(phases, offsets)
+    found = [
+        numbers_without(model, kept, np.array(pixels), present, list(row))
+        for pixels, present, row in zip(cases.pixels, cases.present, cases.clinical, strict=True)
+    ]
+    return occlusion_table(cases.outcome, {name: np.array([one[name] for one in found]) for name in kept})
+
+
+def planes_kept(phases: Sequence[str], offsets: Sequence[int] = (0,)) -> dict[str, Bools]:
+    """Return which planes are kept, (planes,), by what is left out: nothing, each phase, each slice."""
+    planes = len(phases) * len(offsets)
+    return {BASELINE: np.ones(planes, bool), **dict(_masks(phases, offsets))}
 
 
 def _masks(phases: Sequence[str], offsets: Sequence[int]) -> Iterator[tuple[str, Bools]]:
-    """Yield what is left out, and which planes are kept."""
     phase, offset = np.repeat(np.arange(len(phases)), len(offsets)), np.tile(np.array(offsets), len(phases))
     if len(phases) > 1:
         yield from ((name, phase != number) for number, name in enumerate(phases))
@@ -98,21 +79,34 @@ def _masks(phases: Sequence[str], offsets: Sequence[int]) -> Iterator[tuple[str,
             yield ("slice 0" if size == 0 else f"slices +-{size}"), np.abs(offset) != size
 
 
-def _numbers(model: DeepModel, cases: Judged, kept: Bools) -> NDArray[np.float64]:
-    """Return the number of every case without some planes; NaN where nothing is left."""
-    found = np.full(len(cases.outcome), np.nan)
+def numbers_without(
+    model: DeepModel, kept: Mapping[str, Bools], pixels: NDArray[np.float32], present: Bools, row: Sequence[float]
+) -> dict[str, float]:
+    """Return a case's number by what is left out; NaN where nothing is left to look at.
+
+    Args:
+        model: in evaluation.
+        kept: planes that are kept, by what is left out.
+        pixels: grey levels (planes, rows, columns).
+        present: which planes exist, (planes,).
+        row: numbers of the clinical variables.
+    """
+    images, there, clinical = as_batch(pixels, present, row, model.device)
+    masks = {name: torch.from_numpy(mask).to(model.device)[None] & there for name, mask in kept.items()}
     with torch.no_grad():
-        for number, (pixels, present, row) in enumerate(zip(cases.pixels, cases.present, cases.clinical, strict=True)):
-            if (present & kept).any():
-                batch = as_batch(np.array(pixels), present & kept, list(row), model.device)
-                found[number] = float(_without(model, *batch))
-    return found
+        # Convolutions look at each plane alone: their features are the same whatever is left out.
+        features = None
+        if not isinstance(model.network, SelectionNetwork):
+            features = planes_features(model.network.extractor, images[0], there[0]).to(images.device)[None]
+        return {
+            name: float(_number(model, images, features, mask, clinical)) if bool(mask.any()) else float("nan")
+            for name, mask in masks.items()
+        }
 
 
-def _without(model: DeepModel, images: Tensor, present: Tensor, clinical: Tensor) -> Tensor:
+def _number(model: DeepModel, images: Tensor, features: Tensor | None, present: Tensor, clinical: Tensor) -> Tensor:
     network = model.network
     if isinstance(network, SelectionNetwork):
         level = network.grey.centre[None, :, None, None]
         return model(torch.where(present[..., None, None], images, level), present, clinical)
-    features = planes_features(network.extractor, images[0], present[0]).to(images.device)
-    return network.reader(features[None], present)
+    return network.reader(features, present)
