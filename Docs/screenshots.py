@@ -13,10 +13,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "Resources" / "Screenshots"
+THUMBNAILS = ROOT / "Resources" / "SampleData"
+THUMBNAIL = (280, 260)
+"""Width and height of a thumbnail of the Sample Data module, in pixels."""
 SHOWN = ("arterial-axial", "delayed-axial", "portal-coronal", "surfaces")
 MODULES = ("HCCResponse", "HCCSurvival")
 AROUND = 75.0
@@ -42,7 +45,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         files = write_phantom(Path(folder) / "case", 1)
         nodes = add_case(load_case(read_case_folder(files)))
-        write(side_by_side(case_pictures(nodes)), "case.png")
+        pictures = case_pictures(nodes)
+        write(side_by_side(pictures), "case.png")
+        write(thumbnail(pictures["arterial-axial"]), "patient-CT.png", THUMBNAILS)
         record = (files / "case.json").read_text(encoding="utf-8")
         for name in MODULES:
             write(window_picture(name, nodes, record), f"{name}.png")
@@ -50,6 +55,7 @@ def main() -> None:
         clear_scene()
         files = write_phantom(Path(folder) / "mr", 1, PhantomSettings(modality="MR"))
         nodes = add_case(load_case(read_case_folder(files)))
+        write(thumbnail(case_pictures(nodes)["arterial-axial"]), "patient-MR.png", THUMBNAILS)
         write(window_picture("HCCHabitat", nodes, (files / "case.json").read_text(encoding="utf-8")), "HCCHabitat.png")
         write(habitat_picture(nodes.case_id), "habitats.png")
 
@@ -188,6 +194,12 @@ def side_by_side(pictures: dict[str, bytes]) -> Image.Image:
     return sheet
 
 
+def thumbnail(picture: bytes) -> Image.Image:
+    """Return a picture of the case as the Sample Data module shows it on a button."""
+    image = Image.open(io.BytesIO(picture)).convert("RGB")
+    return few_colours(ImageOps.pad(image, THUMBNAIL, Image.Resampling.LANCZOS), 128)
+
+
 def few_colours(image: Image.Image, colours: int) -> Image.Image:
     """Return an image with a palette of at most so many colours, chosen for it."""
     found = image.quantize(colours, kmeans=2, dither=Image.Dither.NONE)
@@ -248,11 +260,11 @@ def grab(window: Any) -> Image.Image:
     return few_colours(Image.frombuffer("RGB", size, rows, "raw", "RGB", image.bytesPerLine(), 1), 256)
 
 
-def write(image: Image.Image, name: str) -> None:
+def write(image: Image.Image, name: str, folder: Path = TARGET) -> None:
     """Write a picture and say how large it is."""
-    TARGET.mkdir(parents=True, exist_ok=True)
-    image.save(TARGET / name, optimize=True)
-    sys.stdout.write(f"{name}: {(TARGET / name).stat().st_size / 1000:.0f} kB\n")
+    folder.mkdir(parents=True, exist_ok=True)
+    image.save(folder / name, optimize=True)
+    sys.stdout.write(f"{name}: {(folder / name).stat().st_size / 1000:.0f} kB\n")
 
 
 if __name__ == "__main__":

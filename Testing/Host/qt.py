@@ -35,6 +35,8 @@ QDoubleSpinBox = strict(QtWidgets.QDoubleSpinBox)
 QListWidget = strict(QtWidgets.QListWidget)
 QTableWidget = strict(QtWidgets.QTableWidget)
 QProgressBar = strict(QtWidgets.QProgressBar)
+QProgressDialog = strict(QtWidgets.QProgressDialog)
+QMessageBox = QtWidgets.QMessageBox
 QPlainTextEdit = strict(QtWidgets.QPlainTextEdit)
 
 

@@ -37,6 +37,17 @@ class CaseModule(ScriptedLoadableModule):
         parent.acknowledgementText = _(
             "Built on 3D Slicer, SimpleITK, PyRadiomics' feature definitions and the systems that each result cites."
         )
+        slicer.app.connect("startupCompleted()", registerSampleData)
+
+
+def registerSampleData() -> None:
+    """Offer the synthetic patient in the Sample Data module, once for the three modules."""
+    import SampleData
+
+    from hccoutcome.gui.sample_data import PatientLoader, register
+
+    loader = PatientLoader(slicer, lambda: CaseModuleLogic().getParameterNode())
+    register(SampleData.SampleDataLogic, loader.load)
 
 
 class CaseModuleLogic(ScriptedLoadableModuleLogic):

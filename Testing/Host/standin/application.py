@@ -59,7 +59,7 @@ def start() -> Any:
         _keep_true_false_and_none()
         slicer.app = qSlicerApplication(["standin"])
         importlib.import_module("ctk")
-        from standin import parameternode, qmrml, scripted
+        from standin import parameternode, qmrml, sampledata, scripted
 
         for cls in qmrml.WIDGETS:
             setattr(slicer, cls.__name__, cls)
@@ -70,6 +70,7 @@ def start() -> Any:
         }.items():
             sys.modules[f"slicer.{name}"] = module
             setattr(slicer, name, module)
+        sys.modules["SampleData"] = sampledata
     return scene
 
 
