@@ -110,10 +110,15 @@ def _prediction(package: Package, applicability: Applicability, outcome: Outcome
         score=outcome.score,
         scale=package.scale,
         applicability=applicability,
-        label=outcome.label,
+        label=outcome.label or _class(package, outcome.score),
         contributions=outcome.contributions,
         citation=package.citation,
     )
+
+
+def _class(package: Package, score: float | None) -> str:
+    """Return the class of a score in words, empty where the package tells no classes."""
+    return "" if package.threshold is None or score is None else package.threshold.called(score)
 
 
 def shipped_packages() -> tuple[Package, ...]:

@@ -96,8 +96,8 @@ def _drafts(options: argparse.Namespace) -> DraftOrder | None:
 def _score_line(prediction: Any) -> str:
     """Return one score as a line: its number or why there is none."""
     applicability = prediction.applicability
-    found = (
-        "refused" if prediction.score is None else prediction.label or f"{prediction.score:.4g} ({prediction.scale})"
-    )
+    from hccoutcome.report.outlook_words import result_in_words
+
+    found = "refused" if prediction.score is None else result_in_words(prediction)
     reasons = f"  [{applicability.status}: {' '.join(applicability.reasons)}]" if applicability.reasons else ""
     return f"{prediction.title}: {found}{reasons}"

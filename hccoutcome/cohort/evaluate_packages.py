@@ -144,6 +144,9 @@ def _volume(features: Mapping[str, float], phase: str, region: str, fitting: flo
 
 def _classes(package: Package, scores: Floats, known: np.ndarray, task: Task) -> tuple[np.ndarray, str]:
     """Return who is predicted to respond, or at high risk, and in words by which threshold."""
+    if task == "response" and package.threshold is not None:
+        cut = package.threshold.value
+        return scores >= cut, f"{cut:.4g}, the package's own, from its training cohort: {package.threshold.criterion}"
     if task == "response":
         return scores >= HALF, f"a probability of {HALF:g}, since the package names no threshold"
     if package.prognosis is not None:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from hccoutcome.case import Modality
 from hccoutcome.clinical.columns import is_clinical
-from hccoutcome.clinical.endpoints import CRITERIA, ENDPOINTS
+from hccoutcome.clinical.endpoints import CRITERIA, ENDPOINTS, ONE_YEAR, YEAR, survived
 from hccoutcome.clinical.indices import INDICES
 from hccoutcome.clinical.variables import VARIABLES
 from hccoutcome.cohort.extraction import Extraction
@@ -20,6 +20,7 @@ from hccoutcome.cohort.training_card import write_card
 from hccoutcome.cohort.training_cohort import TrainingCohort
 from hccoutcome.errors import InputError, nearest
 from hccoutcome.evaluation.crossvalidation import OutOfFold, derive_seed, out_of_fold
+from hccoutcome.evaluation.operating import out_of_fold_threshold, threshold_agreement
 from hccoutcome.naming import parse_feature_name
 from hccoutcome.package.format import Package, PhaseNeed, Range, RegionNeed, Requirements, VariableNeed
 from hccoutcome.package.inputs import Column, columns_of_modality
@@ -29,6 +30,7 @@ from hccoutcome.package.liver_scores import variable_need
 from hccoutcome.package.prognosis import Prognosis
 from hccoutcome.package.reference import Reference, learned_distribution, learned_reference
 from hccoutcome.package.skops_file import dump_model
+from hccoutcome.package.threshold import ClassThreshold, Rate, ThresholdRule
 from hccoutcome.package.vectors import made_up_rows, make_vectors
 from hccoutcome.progress import Progress, silent
 from hccoutcome.stability.table import StabilityTable
@@ -41,6 +43,13 @@ MISSING_SHARE = 3
 """A case may lack one of so many clinical variables; of a model of one or two it may lack none."""
 LOG_HAZARDS = ("cox-ridge", "radscore", "single-score")
 """Systems whose risk is a log hazard as it stands; the others' is standardised."""
+THRESHOLD_RULE: ThresholdRule = "youden"
+"""How the threshold of a response package is chosen, and those of the cross-validation that tells what it is worth."""
+_THRESHOLD = (
+    "Chosen on out-of-fold probabilities of the training cohort ({folds} folds, {repeats} repeats). Sensitivity and "
+    "specificity are those of thresholds chosen in the same way without the fold that they judge (class in at least "
+    "half of the repeats), with Wilson's intervals."
+)
 _MONTHLY = (
     "Risks and groups of each patient are those of models that did not see the patient ({folds} folds, {repeats} "
     "repeats); curves stand on whole months and end where fewer than 10 patients, or 5 of a group, are left."
@@ -129,8 +138,12 @@ def learning_data(cohort: TrainingCohort, endpoint: str, reader: str = "") -> Le
     if endpoint in ENDPOINTS:
         table, outcome = cohort.survival_data(endpoint)
         return LearningData("survival", table, outcome, ENDPOINTS[endpoint].lower())
+    if endpoint == ONE_YEAR:
+        table, outcome = cohort.survival_data("os")
+        alive, known = survived(outcome, YEAR)
+        return LearningData("response", table[known], alive[known], "survival of one year")
     if endpoint not in CRITERIA:
-        raise InputError(f"'{endpoint}' is not an endpoint; {nearest(endpoint, [*ENDPOINTS, *CRITERIA])}.")
+        raise InputError(f"'{endpoint}' is not an endpoint; {nearest(endpoint, [*ENDPOINTS, *CRITERIA, ONE_YEAR])}.")
     table, response = cohort.response_data(endpoint, reader or None)
     by = f" by {CRITERIA[endpoint]}" if endpoint != "responder" else ""
     return LearningData("response", table, response, f"objective response (CR or PR{by}{_read_by(reader)})")
@@ -232,6 +245,7 @@ def _package(
         models={file: dump_model(_part(model, name).model) for name, file in model.files.items()},
         vectors=make_vectors(model, made_up_rows(model.columns, _values(model, data.X))),
         prognosis=_prognosis(settings, data, estimator, found),
+        threshold=_class_threshold(settings, data, found),
         software={"hccoutcome": __version__, "python": platform.python_version(), **installed_versions()},
     )
     package = replace(package, reference=_reference(package, model, data, settings))
@@ -328,6 +342,21 @@ def _prognosis(settings: TrainSettings, data: LearningData, estimator: Any, foun
         return None
     how = _MONTHLY.format(folds=settings.folds, repeats=settings.repeats)
     return make_prognosis(settings.endpoint, data.y, found.mean_prediction, high, estimator.cut_, how)
+
+
+def _class_threshold(settings: TrainSettings, data: LearningData, found: OutOfFold) -> ClassThreshold | None:
+    """Return the threshold of a response; None for survival, and where no threshold tells two classes apart."""
+    value = out_of_fold_threshold(found, THRESHOLD_RULE) if data.task == "response" else None
+    if value is None or not 0 < value < 1:
+        return None
+    classes = threshold_agreement(found, THRESHOLD_RULE)
+    if classes.sensitivity is None or classes.specificity is None:
+        return None
+    sensitivity, specificity = (
+        Rate(rate.value, rate.lower, rate.upper) for rate in (classes.sensitivity, classes.specificity)
+    )
+    how = _THRESHOLD.format(folds=settings.folds, repeats=settings.repeats)
+    return ClassThreshold(value, THRESHOLD_RULE, len(data.X), sensitivity, specificity, how)
 
 
 def _settings_to_json(

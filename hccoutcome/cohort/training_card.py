@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hccoutcome.evaluation.classification import agreement, brier
+from hccoutcome.evaluation.classification import brier
 from hccoutcome.evaluation.concordance import harrell
 from hccoutcome.evaluation.cox import hazard_ratio
 from hccoutcome.evaluation.crossvalidated import cross_validated
 from hccoutcome.evaluation.crossvalidation import OutOfFold
 from hccoutcome.evaluation.discrimination import auc
 from hccoutcome.evaluation.estimate import Estimate
+from hccoutcome.evaluation.operating import threshold_agreement
 from hccoutcome.package.card import Card, Figure
 from hccoutcome.package.format import Package
 from hccoutcome.survival.outlook import high_risk
@@ -60,7 +61,7 @@ def write_card(
         ),
         cohort=_cohort(settings, data),
         inputs=_inputs(package, system, found),
-        figures=tuple(_figures(settings, data, estimator, found)),
+        figures=tuple(_figures(package, settings, data, estimator, found)),
         figures_source=(
             f"Measured by this software in nested cross-validation ({settings.folds} folds, {settings.repeats} "
             "repeats): imputation, scaling, selection and tuning were learned anew in each training part, and every "
@@ -115,17 +116,20 @@ def _features(package: Package) -> str:
     )
 
 
-def _figures(settings: TrainSettings, data: LearningData, estimator: Any, found: OutOfFold) -> Iterator[Figure]:
+def _figures(
+    package: Package, settings: TrainSettings, data: LearningData, estimator: Any, found: OutOfFold
+) -> Iterator[Figure]:
     where = f"{settings.folds}-fold cross-validation, {settings.repeats} repeats"
     own = "the training patients themselves (flatters)"
     if data.task == "response":
         yield _figure("AUC", cross_validated(found), where)
         yield _figure("Brier score", brier(data.y, found.mean_prediction).score, where)
-        classes = agreement(data.y, found.positive_in_most)
-        for name, title in RATES.items():
-            estimate = getattr(classes, name)
-            if estimate is not None:
-                yield _figure(f"{title} at the training parts' Youden thresholds", estimate, where)
+        if package.threshold is not None:
+            classes = threshold_agreement(found, package.threshold.rule)
+            for name, title in RATES.items():
+                estimate = getattr(classes, name)
+                if estimate is not None:
+                    yield _figure(f"{title} at a threshold chosen without the fold", estimate, where)
         yield _figure("AUC", auc(data.y, estimator.predict_proba(data.X)[:, 1]), own)
         return
     yield _figure("C-index (Harrell)", cross_validated(found), where)
@@ -154,6 +158,13 @@ def _limits(package: Package, settings: TrainSettings, data: LearningData, found
         known = f"{rarer} events among {len(data.X)} patients"
     if rarer < FEW_EVENTS:
         yield f"Only {known}: the intervals above are wide and mean it."
+    if package.threshold is not None:
+        yield (
+            f"A response is predicted from a probability of {package.threshold.value:.4g}, the threshold with "
+            f"{package.threshold.criterion}. {package.threshold.source}"
+        )
+    elif data.task == "response":
+        yield "No threshold tells responders from others out of fold, so no class is given with a probability."
     most = package.requirements.most_missing
     if package.requirements.variables:
         does = f"up to {most} may be missing and are filled in with a warning" if most else "none may be missing"

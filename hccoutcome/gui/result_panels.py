@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from hccoutcome.gui.panels import fill_rows, prepare_table
-from hccoutcome.gui.rules import applicability_in_words, number_in_words, quality_rows, score_rows, shown
+from hccoutcome.gui.rules import applicability_in_words, quality_rows, score_rows, shown
 from hccoutcome.gui.signals import Signal
-from hccoutcome.report.outlook_words import sentences
+from hccoutcome.report.outlook_words import number_in_words, sentences
 
 
 class ScoresPanel:

@@ -17,7 +17,7 @@ from hccoutcome.findings import Findings
 from hccoutcome.gui.translate import _
 from hccoutcome.imaging.phase import guess_phase
 from hccoutcome.package.prediction import Applicability, Prediction
-from hccoutcome.report.outlook_words import in_short
+from hccoutcome.report.outlook_words import in_short, result_in_words
 from hccoutcome.status import VERDICTS
 
 PHASE_TITLES = {
@@ -250,12 +250,7 @@ def value_in_words(prediction: Prediction) -> str:
     if prediction.score is None:
         return "no number"
     told = in_short(prediction)
-    return f"{prediction.label or number_in_words(prediction)}{f': {told}' if told else ''}"
-
-
-def number_in_words(prediction: Prediction) -> str:
-    """Return a score's number with its scale: ``"0.5701 (probability)"``."""
-    return f"{prediction.score:.4g} ({prediction.scale})"
+    return f"{result_in_words(prediction)}{f': {told}' if told else ''}"
 
 
 def applicability_in_words(applicability: Applicability) -> str:

@@ -18,6 +18,7 @@ from hccoutcome.errors import InputError
 from hccoutcome.naming import parse_feature_name
 from hccoutcome.package.prognosis import Prognosis
 from hccoutcome.package.reference import Reference
+from hccoutcome.package.threshold import ClassThreshold
 from hccoutcome.stability.table import StabilityTable
 from hccoutcome.strict_json import canonical_json
 
@@ -170,6 +171,7 @@ class Package:
         models: bytes of the model files (``hccoutcome.package.skops_file``) by file name.
         vectors: inputs with the results that the weights gave when they were made; empty for printed weights.
         prognosis: what became of the cohort it was made on, None where it says nothing on survival.
+        threshold: probability from which it predicts a response, None where it tells no classes.
         card: the model card, Markdown.
         software: versions of the software that made the package.
         files: SHA256 of every file but ``package.json``, by name.
@@ -194,6 +196,7 @@ class Package:
     models: Mapping[str, bytes] = field(default_factory=dict)
     vectors: Mapping[str, Any] = field(default_factory=dict)
     prognosis: Prognosis | None = None
+    threshold: ClassThreshold | None = None
     card: str = ""
     software: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)

@@ -1,7 +1,8 @@
 """Where a case stands in the cohort that a package was made on: plain data that travels with its prediction.
 
 For a survival package: the risk group with the cohort's Kaplan-Meier curves, and survival as it follows from the case's
-score. For any package that tells its reference distribution: the case's inputs among those of the cohort.
+score. For a response package: the threshold of its classes. For any package that tells its reference distribution: the
+case's inputs among those of the cohort.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 from hccoutcome.package.prognosis import GROUPS, GroupCurve
 from hccoutcome.package.reference import QUANTILES, Distribution
+from hccoutcome.package.threshold import ClassThreshold, Rate
 
 LEVELS = (1.0, *(100 * level for level in QUANTILES), 99.0)
 """Percentiles of the cohort that a trained package tells of an input."""
@@ -114,12 +116,14 @@ class Outlook:
         cases: number of its patients.
         survival: risk group and survival, None where the package says nothing on survival.
         inputs: the numeric inputs of which the cohort's distribution is known, in the package's order.
+        threshold: from which a response is predicted, None where the package tells no classes.
     """
 
     cohort: str
     cases: int
     survival: SurvivalOutlook | None = None
     inputs: tuple[InputPlace, ...] = ()
+    threshold: ClassThreshold | None = None
 
     @property
     def known_inputs(self) -> tuple[InputPlace, ...]:
@@ -132,14 +136,20 @@ class Outlook:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Outlook:
-        """Return the outlook that ``to_json`` wrote."""
-        survival = data["survival"]
+        """Return the outlook that ``to_json`` wrote; what was written before there were thresholds has none."""
+        survival, threshold = data["survival"], data.get("threshold")
         return cls(
             cohort=data["cohort"],
             cases=data["cases"],
             survival=None if survival is None else SurvivalOutlook.from_json(survival),
             inputs=tuple(map(InputPlace.from_json, data["inputs"])),
+            threshold=None if threshold is None else _threshold(threshold),
         )
+
+
+def _threshold(data: Mapping[str, Any]) -> ClassThreshold:
+    rates = {name: Rate(**data[name]) for name in ("sensitivity", "specificity")}
+    return ClassThreshold(**{**data, **rates})
 
 
 def _tuples(data: Mapping[str, Any]) -> dict[str, Any]:

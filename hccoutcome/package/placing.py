@@ -1,4 +1,4 @@
-"""A case placed in the cohort of a package: its risk group and survival, its inputs among those of the cohort."""
+"""A case placed in the cohort of a package: risk group and survival, class, its inputs among those of the cohort."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def outlook_of(prediction: Prediction, package: Package, inputs: PackageInputs) 
         package: the package.
         inputs: what is known of the case.
     """
-    prognosis, reference = package.prognosis, package.reference
-    if prediction.score is None or (prognosis is None and reference is None):
+    prognosis, reference, threshold = package.prognosis, package.reference, package.threshold
+    if prediction.score is None or (prognosis is None and reference is None and threshold is None):
         return None
     survival = None if prognosis is None else _survival(prognosis, prediction.score)
     if reference is not None:
-        return Outlook(reference.cohort, reference.cases, survival, tuple(_places(package, inputs)))
+        return Outlook(reference.cohort, reference.cases, survival, tuple(_places(package, inputs)), threshold)
     cases = prognosis.low.cases + prognosis.high.cases if prognosis is not None else 0
-    return Outlook("training cohort", cases, survival)
+    return Outlook("training cohort", threshold.patients if threshold else cases, survival, threshold=threshold)
 
 
 def _survival(prognosis: Prognosis, score: float) -> SurvivalOutlook:

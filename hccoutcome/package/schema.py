@@ -21,6 +21,7 @@ from hccoutcome.package.format import (
     Requirements,
     VariableNeed,
 )
+from hccoutcome.package.threshold import ClassThreshold, parse_threshold
 from hccoutcome.strict_json import Fields, canonical_json, one_of
 
 SCALES = ("probability", "score", "log hazard", "points", "stage", "grade")
@@ -54,6 +55,7 @@ def manifest_of(package: Package) -> dict[str, Any]:
         "settings": dict(package.settings),
         "software": dict(package.software),
         "files": dict(package.files),
+        **_given(threshold=None if package.threshold is None else package.threshold.to_json()),
     }
     return {**manifest, "sha256": seal(manifest)}
 
@@ -77,6 +79,7 @@ def parse_manifest(manifest: Any) -> Package:
         requirements=_requirements(fields.object("inputs")),
         preparation=fields.object("preparation"),
         settings=fields.object("settings"),
+        threshold=_threshold(fields),
         software=_texts(fields, "software"),
         files=_texts(fields, "files"),
         sha256=_matching(fields, "sha256", _SHA256, "64 hexadecimal digits"),
@@ -86,6 +89,18 @@ def parse_manifest(manifest: Any) -> Package:
         if not _SHA256.fullmatch(digest):
             raise InputError(f"{MANIFEST}: the hash of '{name}' should be 64 hexadecimal digits: write it again.")
     return package
+
+
+def _threshold(fields: Fields) -> ClassThreshold | None:
+    """Return the threshold, None where the package tells none; only a probability can have one."""
+    found = fields.object("threshold", None)
+    if found is None:
+        return None
+    if fields.text("scale") != "probability":
+        raise InputError(
+            f"{MANIFEST}: only a probability has a 'threshold', found a {fields.text('scale')}: remove it."
+        )
+    return parse_threshold(found, f"{MANIFEST}, 'threshold'")
 
 
 def _check_schema(fields: Fields) -> None:

@@ -1,4 +1,4 @@
-"""What an outlook says in words: risk group, survival with its limits, inputs among the cohort's.
+"""What an outlook says in words: predicted class, risk group, survival with its limits, inputs among the cohort's.
 
 The window, the command line and the report use these very sentences, so that all of them give the same numbers.
 """
@@ -13,6 +13,7 @@ from hccoutcome.clinical.endpoints import ENDPOINTS
 from hccoutcome.explanation.names import short_name
 from hccoutcome.package.outlook import InputPlace, Outlook, SurvivalOutlook
 from hccoutcome.package.prediction import Prediction
+from hccoutcome.package.threshold import ClassThreshold, Rate
 
 LANDMARKS = (12, 24, 36)
 """Months at which survival is told in print, as far as the curves reach."""
@@ -70,13 +71,44 @@ def in_short(prediction: Prediction) -> str:
     return f"{percent(told.survival)} ({percent(told.lower)} to {percent(told.upper)}) at {told.month} months"
 
 
+def number_in_words(prediction: Prediction) -> str:
+    """Return a score's number with its scale: ``"0.5701 (probability)"``."""
+    return f"{prediction.score:.4g} ({prediction.scale})"
+
+
+def result_in_words(prediction: Prediction) -> str:
+    """Return a score in the words that its system has for it, or else its number; a probability is always told."""
+    if prediction.label and prediction.scale == "probability":
+        return f"{prediction.label}, {number_in_words(prediction)}"
+    return prediction.label or number_in_words(prediction)
+
+
 def sentences(prediction: Prediction) -> tuple[str, ...]:
     """Return what there is to say of where a case stands, in reading order; nothing without an outlook."""
     outlook = prediction.outlook
     if outlook is None:
         return ()
     survival = () if outlook.survival is None else tuple(_survival(prediction, outlook, outlook.survival))
-    return (*survival, *_inputs(outlook))
+    response = () if outlook.threshold is None else tuple(_response(prediction, outlook.threshold))
+    return (*response, *survival, *_inputs(outlook))
+
+
+def _response(prediction: Prediction, threshold: ClassThreshold) -> Iterator[str]:
+    score = prediction.score or 0.0
+    yield (
+        f"{threshold.called(score).capitalize()}: the probability {_number(score)} "
+        f"{'reaches' if threshold.predicts_response(score) else 'does not reach'} the threshold "
+        f"{_number(threshold.value)}, the one with {threshold.criterion} in the training cohort "
+        f"({threshold.patients} patients)."
+    )
+    yield (
+        f"In cross-validation such a threshold found {_rate(threshold.sensitivity)} of the responders (sensitivity) "
+        f"and {_rate(threshold.specificity)} of the others (specificity)."
+    )
+
+
+def _rate(rate: Rate) -> str:
+    return f"{percent(rate.value)} (95% interval {percent(rate.lower)} to {percent(rate.upper)})"
 
 
 def _survival(prediction: Prediction, outlook: Outlook, found: SurvivalOutlook) -> Iterator[str]:

@@ -72,6 +72,22 @@ def test_the_cards_say_how_little_is_known(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_a_response_has_a_threshold_and_the_card_says_what_it_is_worth(name: str) -> None:
+    package = read_package(name)
+    assert (package.threshold is not None) == ("response" in name)
+    if package.threshold is not None:
+        assert package.threshold.patients == 95
+        for rate, title in (
+            (package.threshold.sensitivity, "sensitivity"),
+            (package.threshold.specificity, "specific"),
+        ):
+            assert rate.lower < rate.value < rate.upper
+            row = next(line for line in package.card.splitlines() if line.startswith(f"| {title}"))
+            assert f"| {rate.value:.3f} | {rate.lower:.3f} to {rate.upper:.3f} |" in row
+        assert f"{package.threshold.value:.4g}, the threshold with the largest sum" in package.card
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_the_packages_apply_to_a_case(name: str) -> None:
     found = predict(read_package(name), inputs(name))
     assert found.score is not None

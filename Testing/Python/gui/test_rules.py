@@ -15,6 +15,7 @@ from hccoutcome.gui import rules
 from hccoutcome.gui.models import response_models, survival_models
 from hccoutcome.gui.rules import Chosen, Needs
 from hccoutcome.package.prediction import Applicability, Prediction
+from hccoutcome.report.outlook_words import number_in_words
 from hccoutcome.status import QualityItem
 
 IMAGE_MODEL = Needs(phases=(("arterial", "portal"),), regions=("tumor",))
@@ -146,7 +147,7 @@ def test_scores_read_in_words():
         ("Title", "no number", "Not applicable"),
         ("Title", "grade 2", "Use with care"),
     ]
-    assert rules.number_in_words(findings.liver_scores[0]) == "2 (points)"
+    assert number_in_words(findings.liver_scores[0]) == "2 (points)"
     assert rules.applicability_in_words(findings.predictions[1].applicability) == "Not applicable. No portal phase."
 
 
