@@ -10,6 +10,7 @@ from typing import Any
 from hccoutcome.case import Modality
 from hccoutcome.package.prediction import Prediction
 from hccoutcome.status import QualityItem
+from hccoutcome.treatment.atom import Advice
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Findings:
         predictions: one for each package asked for.
         liver_scores: liver function and staging scores besides; refused where the record lacks something.
         provenance: software versions, settings, package and input hashes, time; JSON data.
+        advice: what ATOM makes of the predictions of its models, None where it was not asked.
     """
 
     case_id: str
@@ -37,6 +39,7 @@ class Findings:
     predictions: tuple[Prediction, ...] = ()
     liver_scores: tuple[Prediction, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    advice: Advice | None = None
 
     def joined(self, earlier: Findings | None) -> Findings:
         """Return these findings with what an earlier analysis of the very same inputs found by other packages.
@@ -59,6 +62,7 @@ class Findings:
             predictions=self.predictions + kept,
             liver_scores=tuple(item for item in self.liver_scores if item.package not in mine),
             provenance={**self.provenance, **({"earlier": before} if before else {})},
+            advice=self.advice or earlier.advice,
         )
 
     def _inputs(self) -> tuple[Any, ...]:
@@ -77,6 +81,7 @@ class Findings:
             "quality": [asdict(item) for item in self.quality],
             "features": {name: value if math.isfinite(value) else None for name, value in self.features.items()},
             "provenance": dict(self.provenance),
+            **({} if self.advice is None else {"atom": self.advice.to_json()}),
         }
 
     @classmethod
@@ -92,6 +97,7 @@ class Findings:
             predictions=tuple(map(Prediction.from_json, data["results"])),
             liver_scores=tuple(map(Prediction.from_json, data["liver_scores"])),
             provenance=data["provenance"],
+            advice=Advice.from_json(data["atom"]) if "atom" in data else None,
         )
 
 

@@ -293,12 +293,110 @@ class ReportJob:
             raise _unreadable(folder, error) from error
 
 
-Job = AnalyseJob | HabitatJob | SegmentJob | ReportJob
-_KINDS: Mapping[str, type[AnalyseJob] | type[HabitatJob] | type[SegmentJob] | type[ReportJob]] = {
+@dataclass(frozen=True)
+class AtomJob:
+    """The advice of ATOM on one case.
+
+    Attributes:
+        case: where the case's files lie (absolute paths).
+        models: name or path of the SELECTION package by model of ATOM (``treatment.atom.MODELS``).
+        out: folder for the files that ``hcc atom`` writes; None writes none.
+        device: on which the networks compute: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        outlined_by: for the provenance, what is known of who outlined each region; JSON data.
+    """
+
+    case: CaseFiles
+    models: Mapping[str, str]
+    out: Path | None = None
+    device: str = "auto"
+    outlined_by: Mapping[str, Any] = field(default_factory=dict)
+
+    def save(self, folder: Path) -> Path:
+        """Write ``job.json`` into ``folder`` (made where it is missing) and return the file."""
+        return _save(self.to_json(), folder)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the job as plain JSON data with absolute paths."""
+        return {
+            "kind": "atom",
+            "case": case_to_json(self.case),
+            "models": dict(self.models),
+            "out": None if self.out is None else str(self.out),
+            "device": self.device,
+            "outlined_by": dict(self.outlined_by),
+        }
+
+    @classmethod
+    def load(cls, folder: Path) -> AtomJob:
+        """Read the job in ``folder``.
+
+        Raises:
+            InputError: there is none, or it is not one that this version understands.
+        """
+        try:
+            data = _read(folder, "atom")
+            out = data.pop("out")
+            return cls(case=case_from_json(data.pop("case"), folder), out=None if out is None else Path(out), **data)
+        except _DAMAGED as error:
+            raise _unreadable(folder, error) from error
+
+
+@dataclass(frozen=True)
+class MapsJob:
+    """The maps of what a package's network looks at in one case.
+
+    Attributes:
+        case: where the case's files lie (absolute paths).
+        package: name or path of the package.
+        method: how it is found out: ``"rollout"``, ``"gradcam"`` or ``"shap"``.
+        out: folder for the files that ``hcc maps --package`` writes; None writes none that stay.
+        device: on which the network computes: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    """
+
+    case: CaseFiles
+    package: str
+    method: str = "gradcam"
+    out: Path | None = None
+    device: str = "auto"
+
+    def save(self, folder: Path) -> Path:
+        """Write ``job.json`` into ``folder`` (made where it is missing) and return the file."""
+        return _save(self.to_json(), folder)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the job as plain JSON data with absolute paths."""
+        return {
+            "kind": "maps",
+            "case": case_to_json(self.case),
+            "package": self.package,
+            "method": self.method,
+            "out": None if self.out is None else str(self.out),
+            "device": self.device,
+        }
+
+    @classmethod
+    def load(cls, folder: Path) -> MapsJob:
+        """Read the job in ``folder``.
+
+        Raises:
+            InputError: there is none, or it is not one that this version understands.
+        """
+        try:
+            data = _read(folder, "maps")
+            out = data.pop("out")
+            return cls(case=case_from_json(data.pop("case"), folder), out=None if out is None else Path(out), **data)
+        except _DAMAGED as error:
+            raise _unreadable(folder, error) from error
+
+
+Job = AnalyseJob | HabitatJob | SegmentJob | ReportJob | AtomJob | MapsJob
+_KINDS: Mapping[str, type[Job]] = {
     "analyse": AnalyseJob,
     "habitat": HabitatJob,
     "segment": SegmentJob,
     "report": ReportJob,
+    "atom": AtomJob,
+    "maps": MapsJob,
 }
 
 

@@ -29,7 +29,7 @@ from hccoutcome.deep.screenshots import find_screenshots
 from hccoutcome.errors import Cancelled, HCCError, InputError
 from hccoutcome.files import explained_write_errors, write_csv, write_json
 from hccoutcome.findings import Findings
-from hccoutcome.jobs import AnalyseJob, HabitatJob, ReportJob, SegmentJob, load_job
+from hccoutcome.jobs import AnalyseJob, AtomJob, HabitatJob, MapsJob, ReportJob, SegmentJob, load_job
 from hccoutcome.loading import load_case
 from hccoutcome.package.reading import read_package
 from hccoutcome.progress import Progress, part, silent
@@ -207,6 +207,56 @@ def run_report_job(job: ReportJob, progress: Progress = silent) -> Path:
     return path
 
 
+def run_atom_job(job: AtomJob, folder: Path, progress: Progress = silent) -> Path:
+    """Ask ATOM about one case, by the same steps as ``hcc atom``; return the file with the findings.
+
+    Raises:
+        InputError: the case or a package is not usable; the message says why.
+        EnvironmentNeeded: the files cannot be written, or a library is missing.
+        Cancelled: ``progress`` asked to stop; nothing is published.
+    """
+    from hccoutcome.cohort.networks import advise
+    from hccoutcome.report.advice import write_advice
+
+    packages = {model: read_package(name) for model, name in job.models.items()}
+    case = load_case(job.case, part(progress, 0.0, 0.1))
+    findings = advise(case, packages, job.device, part(progress, 0.1, 0.95))
+    if job.outlined_by:
+        findings = replace(findings, provenance={**findings.provenance, "outlined_by": dict(job.outlined_by)})
+    path = write_json(folder / RESULT_FILE, findings.to_json())
+    if job.out is not None:
+        write_advice(findings, job.out)
+    progress(1.0, "done")
+    return path
+
+
+def run_maps_job(job: MapsJob, folder: Path, progress: Progress = silent) -> Path:
+    """Map what a network looks at in one case, by the same steps as ``hcc maps --package``.
+
+    Returns:
+        The file that ``hccoutcome.deep.relevance.read_relevance`` reads, in the job's ``folder``.
+
+    Raises:
+        InputError: the package holds no network or refuses the case, or the network does not allow the method.
+        EnvironmentNeeded: the files cannot be written, or a library is missing.
+        Cancelled: ``progress`` asked to stop; nothing is published.
+    """
+    from hccoutcome.cohort.networks import maps_of_case, write_case_maps
+    from hccoutcome.deep.relevance import SUMMARY_FILE, check_method
+
+    package = read_package(job.package)
+    case = load_case(job.case, part(progress, 0.0, 0.1))
+    found = maps_of_case(case, package, check_method(job.method), job.device, part(progress, 0.1, 0.9))
+    written = folder / "maps"
+    write_case_maps(found, case, package, written)
+    if job.out is not None:
+        with _staging(job.out) as staged:
+            shutil.copytree(written, staged, dirs_exist_ok=True)
+            _publish(staged, job.out, ())
+    progress(1.0, "done")
+    return written / SUMMARY_FILE
+
+
 def _keep_registration(
     pictures: dict[str, bytes], recipe: str, check: RegistrationCheck, region: sitk.Image | None
 ) -> None:
@@ -320,6 +370,10 @@ def _run(folder: Path, progress: Progress) -> Path:
         return run_segment_job(job, folder, progress)
     if isinstance(job, ReportJob):
         return run_report_job(job, progress)
+    if isinstance(job, AtomJob):
+        return run_atom_job(job, folder, progress)
+    if isinstance(job, MapsJob):
+        return run_maps_job(job, folder, progress)
     run_job(job, progress)
     return job.out / RESULT_FILE
 

@@ -13,16 +13,11 @@ from hccoutcome.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from hccoutcome.cohort.networks import CaseAdvice
-    from hccoutcome.treatment.atom import AtomRule, Recommendation
+    from hccoutcome.treatment.atom import AtomRule
 
 MODELS = {"tace": "TACE", "haic": "HAIC", "tc": "TC", "hc": "HC"}
-CASE_FILE, PAGE_FILE, TABLE_FILE = "atom.json", "atom.md", "atom.csv"
+CASE_FILE, TABLE_FILE = "atom.json", "atom.csv"
 AGREEMENT_FILE = "agreement.csv"
-CAUTION = (
-    "Research software, not a medical device. The recommendation rests on models that were trained on patients treated "
-    "as physicians chose; it is no evidence that one treatment is better than another for this patient."
-)
 
 
 def add(commands: Any) -> None:
@@ -54,61 +49,22 @@ def _atom(options: argparse.Namespace) -> int:
 def _of_case(given: Mapping[str, str], options: argparse.Namespace) -> int:
     """Advise on one case; status 2 where the advice is not complete."""
     from hccoutcome.cohort.networks import advise
-    from hccoutcome.files import write_json, write_text
     from hccoutcome.loading import case_files, load_case
     from hccoutcome.package.reading import read_package
     from hccoutcome.progress import part
+    from hccoutcome.report.advice import advice_of, advice_page, advice_to_json, write_advice
 
     files = case_files(options.case, options.image, options.mask, options.clinical, case_id=options.case_id)
     packages = {model: read_package(name) for model, name in given.items()}
     with Bar(options) as bar:
         case = load_case(files, part(bar.progress, 0.0, 0.2))
         found = advise(case, packages, options.device, part(bar.progress, 0.2, 1.0))
-    data = _case_to_json(found)
-    write_json(options.out / CASE_FILE, data)
-    write_text(options.out / PAGE_FILE, _page(found))
-    say(json.dumps(data, indent=2) if options.json else _page(found))
-    for prediction in found.findings.predictions:
+    write_advice(found, options.out)
+    say(json.dumps(advice_to_json(found), indent=2) if options.json else advice_page(found))
+    for prediction in found.predictions:
         if prediction.score is None:
             complain(f"{prediction.package} gave no score: {' '.join(prediction.applicability.reasons)}")
-    return DONE if found.recommendation.complete else WRONG_INPUT
-
-
-def _case_to_json(found: CaseAdvice) -> dict[str, Any]:
-    return {
-        "case": found.findings.case_id,
-        "synthetic": found.findings.synthetic,
-        "recommendation": found.recommendation.to_json(),
-        "rule": found.rule.to_json(),
-        "models": dict(found.models),
-        "predictions": [prediction.to_json() for prediction in found.findings.predictions],
-        "provenance": dict(found.findings.provenance),
-        "caution": CAUTION,
-    }
-
-
-def _page(found: CaseAdvice) -> str:
-    """Return the advice as Markdown: the outcome, then every step with its score and threshold."""
-    kind = " (synthetic data)" if found.findings.synthetic else ""
-    lines = [f"# ATOM: {found.findings.case_id}{kind}", "", found.recommendation.text, ""]
-    lines += _steps(found.recommendation)
-    lines += ["", "## Models", "", "| model | package | score | median | remarks |", "| --- | --- | --- | --- | --- |"]
-    for (model, name), prediction in zip(found.models.items(), found.findings.predictions, strict=True):
-        score = "none" if prediction.score is None else f"{prediction.score:.4f}"
-        remarks = " ".join(prediction.applicability.reasons).replace("|", "/")
-        lines.append(f"| {model} | {name} | {score} | {found.rule.medians[model]:.4f} | {remarks} |")
-    missing = [model for model in MODELS.values() if model not in found.models]
-    lines += ["", f"No package was given for {', '.join(missing)}."] if missing else []
-    return "\n".join([*lines, "", CAUTION, ""])
-
-
-def _steps(found: Recommendation) -> list[str]:
-    lines = []
-    for stage, title in ((1, "Stage 1: which intra-arterial therapy"), (2, "Stage 2: is systemic treatment worth it")):
-        steps = [step for step in found.steps if step.stage == stage]
-        if steps:
-            lines += [f"## {title}", "", *(f"- {step.text}" for step in steps), ""]
-    return lines[:-1]
+    return DONE if advice_of(found).recommendation.complete else WRONG_INPUT
 
 
 def _of_table(options: argparse.Namespace) -> int:

@@ -31,13 +31,11 @@ def add_network_maps(parser: argparse.ArgumentParser) -> None:
 
 def network_maps(options: argparse.Namespace) -> int:
     """Write the maps of a package's network for one case."""
-    from hccoutcome.cohort.networks import maps_of_case
-    from hccoutcome.deep.relevance import check_method, write_relevance
-    from hccoutcome.files import explained_write_errors
+    from hccoutcome.cohort.networks import maps_of_case, write_case_maps
+    from hccoutcome.deep.relevance import check_method
     from hccoutcome.loading import case_files, load_case
     from hccoutcome.package.reading import read_package
     from hccoutcome.progress import part
-    from hccoutcome.report.relevance_figure import relevance_picture
 
     method = check_method(options.method or "gradcam")
     if options.package is None:
@@ -50,12 +48,7 @@ def network_maps(options: argparse.Namespace) -> int:
     with Bar(options) as bar:
         case = load_case(files, part(bar.progress, 0.0, 0.1))
         found = maps_of_case(case, package, method, options.device, part(bar.progress, 0.1, 0.9))
-        with explained_write_errors(options.out):
-            options.out.mkdir(parents=True, exist_ok=True)
-        data = write_relevance(found.relevance, found.maps, package, case.sources, options.out)
-        for one in found.maps:
-            picture = relevance_picture(one, case.images[one.phase], package.name, case.synthetic)
-            (options.out / f"{one.name}.png").write_bytes(picture)
+        data = write_case_maps(found, case, package, options.out)
         if options.scene:
             bar.progress(0.95, "Writes the scene")
             _write_scene(case, found, options.out)
@@ -65,13 +58,15 @@ def network_maps(options: argparse.Namespace) -> int:
 
 def _write_scene(case: Case, found: CaseMaps, folder: Path) -> None:
     from hccoutcome.scene.build import add_case, add_findings
-    from hccoutcome.scene.deepmaps import add_relevance
+    from hccoutcome.scene.deepmaps import add_relevance, add_seen
     from hccoutcome.scene.host import clear_scene
     from hccoutcome.scene.store import save_scene
 
     clear_scene()
     nodes = add_findings(found.findings, add_case(case))
-    add_relevance(found.maps, nodes, found.findings.predictions[0].package)
+    package = found.findings.predictions[0].package
+    add_seen(found.seen, nodes, package)
+    add_relevance(found.maps, nodes, package)
     save_scene(folder / SCENE_FILE)
 
 

@@ -6,19 +6,24 @@ Whatever a package refuses is refused here too, by the same judgement as in ``hc
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 from hccoutcome.analysis import analyse
 from hccoutcome.case import Case
 from hccoutcome.deep.package import DEEP, DeepConfig, clinical_row, network_input
-from hccoutcome.deep.relevance import Method, Relevance, RelevanceMap, relevance_maps
+from hccoutcome.deep.relevance import Method, Relevance, RelevanceMap, relevance_maps, write_relevance
+from hccoutcome.deep.seen import SeenVolume, seen_volumes
 from hccoutcome.errors import InputError
+from hccoutcome.files import explained_write_errors
 from hccoutcome.findings import Findings
 from hccoutcome.imaging.prepare import prepare
 from hccoutcome.package.format import Package
 from hccoutcome.progress import Progress, part, silent
+from hccoutcome.report.relevance_figure import relevance_picture
 from hccoutcome.systems import system_of
-from hccoutcome.treatment.atom import PREDICTS, WITH_SYSTEMIC, AtomRule, Recommendation, recommend
+from hccoutcome.treatment.atom import PREDICTS, WITH_SYSTEMIC, Advice, AtomRule, recommend
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,11 +34,13 @@ class CaseMaps:
         findings: of the case, with the package's prediction.
         relevance: what it looks at.
         maps: of it, in the case's images.
+        seen: what it saw of the case.
     """
 
     findings: Findings
     relevance: Relevance
     maps: tuple[RelevanceMap, ...]
+    seen: tuple[SeenVolume, ...]
 
 
 def config_of(package: Package) -> DeepConfig:
@@ -72,24 +79,24 @@ def maps_of_case(
     row = clinical_row(config, findings.clinical)
     found = relevance(package, config, seen, row, method, device, part(progress, 0.3, 0.95))
     progress(0.95, "Brings the maps back into the images")
-    return CaseMaps(findings, found, tuple(relevance_maps(found, seen, case.images)))
+    maps = tuple(relevance_maps(found, seen, case.images))
+    return CaseMaps(findings, found, maps, tuple(seen_volumes(seen)))
 
 
-@dataclass(frozen=True, eq=False)
-class CaseAdvice:
-    """What ATOM says of a case.
+def write_case_maps(found: CaseMaps, case: Case, package: Package, folder: Path) -> dict[str, Any]:
+    """Write maps and what the network saw into a folder, with a picture of each map; return what ``maps.json`` says.
 
-    Attributes:
-        findings: of the case, with the prediction of each package.
-        models: name of the package by model of ATOM.
-        rule: the thresholds: the median of each package's training part.
-        recommendation: what is recommended, with its reasoning.
+    Raises:
+        EnvironmentNeeded: the folder cannot be written to.
     """
-
-    findings: Findings
-    models: Mapping[str, str]
-    rule: AtomRule
-    recommendation: Recommendation
+    with explained_write_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    data = write_relevance(found.relevance, found.maps, package, case.sources, folder, found.seen)
+    for one in found.maps:
+        picture = relevance_picture(one, case.images[one.phase], package.name, case.synthetic)
+        with explained_write_errors(folder):
+            (folder / f"{one.name}.png").write_bytes(picture)
+    return data
 
 
 def rule_of(packages: Mapping[str, Package]) -> AtomRule:
@@ -118,10 +125,10 @@ def rule_of(packages: Mapping[str, Package]) -> AtomRule:
     return AtomRule(medians, "median scores of the packages' own training parts")
 
 
-def advise(
-    case: Case, packages: Mapping[str, Package], device: str = "auto", progress: Progress = silent
-) -> CaseAdvice:
-    """Return what ATOM says of a case by the packages at hand; a package that refuses the case counts as missing.
+def advise(case: Case, packages: Mapping[str, Package], device: str = "auto", progress: Progress = silent) -> Findings:
+    """Return the findings of a case with what ATOM says of it by the packages at hand.
+
+    A package that refuses the case counts as missing.
 
     Args:
         case: the case as read.
@@ -138,5 +145,14 @@ def advise(
     rule = rule_of(packages)
     findings = analyse(case, list(packages.values()), explain=False, device=device, progress=progress)
     scores = dict(zip(packages, (item.score for item in findings.predictions), strict=True))
-    models = {model: package.name for model, package in packages.items()}
-    return CaseAdvice(findings, models, rule, recommend(scores, rule))
+    advice = Advice(
+        models={model: package.name for model, package in packages.items()},
+        rule=rule,
+        recommendation=recommend(scores, rule),
+        scores=scores,
+        remarks={
+            model: " ".join(item.applicability.reasons)
+            for model, item in zip(packages, findings.predictions, strict=True)
+        },
+    )
+    return replace(findings, advice=advice)

@@ -55,13 +55,13 @@ def back_projected(seen: NetworkInput, maps: Sequence[Values], phase: str, image
     ]
     if not found:
         return None
-    heights = _heights([frame for frame, _ in found])
+    heights = heights_of([frame for frame, _ in found])
     order = np.argsort(heights, kind="stable")
     stack = np.stack([found[number][1] for number in order])
     return _volume(found[int(order[0])][0], heights[order], stack, image)
 
 
-def _heights(frames: Sequence[Frame]) -> NDArray[np.float64]:
+def heights_of(frames: Sequence[Frame]) -> NDArray[np.float64]:
     """Return where planes lie along their common normal in mm, from the first one.
 
     Raises:

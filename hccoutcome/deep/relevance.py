@@ -12,6 +12,7 @@ PyTorch is not needed to hold, write or show them; ``package_maps`` computes the
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from numpy.typing import NDArray
 from hccoutcome.deep.backprojection import back_projected
 from hccoutcome.deep.inputs import NetworkInput
 from hccoutcome.deep.package import Scored
+from hccoutcome.deep.seen import SeenVolume
 from hccoutcome.errors import InputError, nearest
 from hccoutcome.files import sha256_of, write_atomically, write_json
 from hccoutcome.package.format import Package
@@ -36,7 +38,7 @@ TITLES: Mapping[str, str] = MappingProxyType({"rollout": "Attention", "gradcam":
 UNITS: Mapping[str, str] = MappingProxyType(
     {"rollout": "x even share", "gradcam": "of the largest", "shap": "log-odds/cm2"}
 )
-SUMMARY_FILE = "maps.json"
+SUMMARY_FILE, SEEN = "maps.json", "seen"
 HAZARD_UNIT = "log hazard/cm2"
 
 
@@ -125,9 +127,16 @@ def relevance_maps(found: Relevance, seen: NetworkInput, images: Mapping[str, si
 
 
 def write_relevance(
-    found: Relevance, maps: Sequence[RelevanceMap], package: Package, inputs: Mapping[str, str], folder: Path
+    found: Relevance,
+    maps: Sequence[RelevanceMap],
+    package: Package,
+    inputs: Mapping[str, str],
+    folder: Path,
+    seen: Sequence[SeenVolume] = (),
 ) -> dict[str, Any]:
     """Write maps as ``<phase>_<method>.nrrd`` into an existing folder, and ``maps.json`` that says what they are.
+
+    What the network saw is written as ``seen_<phase>.nrrd``.
 
     Args:
         found: what the maps are of.
@@ -135,28 +144,45 @@ def write_relevance(
         package: whose network it was.
         inputs: SHA256 of what was read of the case.
         folder: for the files.
+        seen: what the network saw of the case.
 
     Returns:
         The content of ``maps.json``.
     """
     rows = []
     for one in maps:
-        path = folder / f"{one.name}.nrrd"
-
-        def write(partial: Path, image: sitk.Image = one.image) -> None:
-            sitk.WriteImage(image, str(partial), useCompression=True)
-
-        write_atomically(path, write)
+        path = _write_image(one.image, folder / f"{one.name}.nrrd")
         values = sitk.GetArrayViewFromImage(one.image)
         known = values[np.isfinite(values)]
         extremes = {"min": float(known.min()), "max": float(known.max())}
         rows.append({"file": path.name, "sha256": sha256_of(path), "phase": one.phase, "unit": one.unit, **extremes})
+    shown = {one: _write_image(one.image, folder / f"{SEEN}_{one.name}.nrrd") for one in seen}
     data = {
         **found.to_json(),
         "maps": rows,
+        "seen": [
+            {"file": path.name, "sha256": sha256_of(path), "phase": one.phase, "part": one.part}
+            for one, path in shown.items()
+        ],
         "package": {"name": package.name, "version": package.version, "sha256": package.sha256},
         "inputs": dict(inputs),
         "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
     write_json(folder / SUMMARY_FILE, data)
     return data
+
+
+def _write_image(image: sitk.Image, path: Path) -> Path:
+    return write_atomically(path, lambda partial: sitk.WriteImage(image, str(partial), useCompression=True))
+
+
+def read_relevance(folder: Path) -> tuple[dict[str, Any], list[RelevanceMap], list[SeenVolume]]:
+    """Return what ``write_relevance`` wrote: the content of ``maps.json``, the maps, and what the network saw."""
+    data = json.loads((folder / SUMMARY_FILE).read_text(encoding="utf-8"))
+    method = check_method(data["method"])
+    maps = [
+        RelevanceMap(row["phase"], method, row["unit"], method == "shap", sitk.ReadImage(str(folder / row["file"])))
+        for row in data["maps"]
+    ]
+    seen = [SeenVolume(row["phase"], sitk.ReadImage(str(folder / row["file"])), row["part"]) for row in data["seen"]]
+    return data, maps, seen

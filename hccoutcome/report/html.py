@@ -12,6 +12,7 @@ import jinja2
 from hccoutcome.files import write_text
 from hccoutcome.findings import Findings
 from hccoutcome.report import content
+from hccoutcome.report.advice import advice_content
 from hccoutcome.version import __version__
 
 TEMPLATE = "template.html"
@@ -42,6 +43,7 @@ def render_report(findings: Findings, pictures: Mapping[str, bytes]) -> str:
         findings=findings,
         version=__version__,
         scores=[content.score(prediction) for prediction in findings.predictions],
+        advice=None if findings.advice is None else advice_content(findings.advice),
         liver_scores=[content.score(prediction) for prediction in findings.liver_scores],
         picture_groups=content.picture_groups(pictures, findings),
         registrations=content.registration_pictures(pictures),

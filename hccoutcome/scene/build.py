@@ -42,7 +42,7 @@ from hccoutcome.scene.places import point_of_interest
 from hccoutcome.scene.views import show_case
 
 SUFFIX_SYNTHETIC = " (synthetic)"
-_TABLES = ("results", "liver-scores", "clinical", "quality", "features")
+_TABLES = ("results", "atom", "liver-scores", "clinical", "quality", "features")
 _OF_A_SCORE = ("contributions", "series", "chart", "waterfall", "outlook")
 ROLES = frozenset((*_TABLES, *_OF_A_SCORE, FOUND, "provenance"))
 """What findings bring into a scene; a role may go on with ``-`` and a part, and with ``:`` and a package."""
@@ -169,6 +169,7 @@ def _add_tables(findings: Findings, scene: slicer.vtkMRMLScene) -> Iterable[slic
     """Yield the tables that hold something."""
     for role, title, columns in (
         ("results", "Results", tables.result_columns(findings.predictions)),
+        ("atom", "ATOM: recommendation", tables.advice_columns(findings)),
         ("liver-scores", "Liver function and staging", tables.result_columns(findings.liver_scores)),
         ("clinical", "Clinical record", tables.clinical_columns(findings)),
         ("quality", "Quality", tables.quality_columns(findings)),

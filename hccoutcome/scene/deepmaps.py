@@ -6,21 +6,23 @@ map holds where no plane of the network lies.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
 import slicer
 
 from hccoutcome.deep.relevance import TITLES, RelevanceMap
+from hccoutcome.deep.seen import SeenVolume
 from hccoutcome.report.relevance_figure import SIGNED, UNSIGNED, relevance_colours, relevance_range
 from hccoutcome.report.wording import phase_title
-from hccoutcome.scene.exchange import node_from_image
+from hccoutcome.scene.exchange import node_from_image, node_from_table
 from hccoutcome.scene.maps import ENTRIES, show_map
 from hccoutcome.scene.nodes import CaseNodes, mark, nodes_of, place, remove, study_of
 
-ROLE = "relevance"
-"""Roles of the nodes begin with it: ``relevance:selection-mrecist:portal_gradcam``."""
+ROLE, SEEN = "relevance", "seen"
+"""Roles of the nodes begin with them: ``relevance:selection-mrecist:portal_gradcam``, ``seen:tci-small:portal``."""
 
 
 def add_relevance(maps: Iterable[RelevanceMap], nodes: CaseNodes, package: str) -> CaseNodes:
@@ -36,6 +38,61 @@ def add_relevance(maps: Iterable[RelevanceMap], nodes: CaseNodes, package: str) 
     if volumes:
         show_map(volumes[0], nodes, opacity=1.0)
     return nodes_of(scene, nodes.case_id)
+
+
+def add_seen(volumes: Iterable[SeenVolume], nodes: CaseNodes, package: str) -> CaseNodes:
+    """Put what a package's network sees of a case beside it, in place of what was there of it; return the nodes."""
+    scene, role = nodes.scene, f"{SEEN}:{package}:"
+    remove(scene, [node for name, node in nodes.findings.items() if name.startswith(role)])
+    added = []
+    for found in volumes:
+        title = f"What {package} sees, {phase_title(found.phase)}{found.part and f' {found.part}'}"
+        volume = node_from_image(found.image, title, scene)
+        volume.CreateDefaultDisplayNodes()
+        display = volume.GetDisplayNode()
+        display.AutoWindowLevelOff()
+        display.SetWindowLevel(1.0, 0.5)
+        display.InterpolateOff()
+        mark(volume, nodes.case_id, f"{role}{found.name}", found.phase)
+        added.append(volume)
+    place(scene, study_of(scene, nodes.case_id, nodes.case_id), added)
+    return nodes_of(scene, nodes.case_id)
+
+
+def add_shares(data: Mapping[str, Any], nodes: CaseNodes, package: str) -> CaseNodes:
+    """Put the part of each phase and clinical variable beside a case as a table; Grad-CAM tells none.
+
+    Args:
+        data: content of ``maps.json`` (``deep.relevance.write_relevance``).
+        nodes: of the case.
+        package: whose network it is.
+    """
+    scene, method = nodes.scene, data["method"]
+    role = f"{ROLE}:{package}:{method}:shares"
+    remove(scene, [node for name, node in nodes.findings.items() if name == role])
+    parts = {**{phase_title(name): value for name, value in data["phases"].items()}, **data["variables"]}
+    if parts:
+        title = f"{TITLES[method]} of {package}: phases and variables"
+        table = node_from_table({"Input": list(parts), "Part": list(parts.values())}, title, scene)
+        mark(table, nodes.case_id, role)
+        place(scene, study_of(scene, nodes.case_id, nodes.case_id), [table])
+    return nodes_of(scene, nodes.case_id)
+
+
+def volumes_in(nodes: CaseNodes) -> list[slicer.vtkMRMLScalarVolumeNode]:
+    """Return the volumes of what networks look at and see in a case, the maps first."""
+    kinds = (f"{ROLE}:", f"{SEEN}:")
+    found = [(role, node) for role, node in nodes.findings.items() if node.IsA("vtkMRMLScalarVolumeNode")]
+    return [node for kind in kinds for role, node in found if role.startswith(kind)]
+
+
+def show_volume(volume: slicer.vtkMRMLScalarVolumeNode, nodes: CaseNodes, opacity: float = 1.0) -> None:
+    """Show a map or what a network sees over its image, with its legend where it has one and no other's."""
+    for other in volumes_in(nodes):
+        legend = slicer.vtkSlicerColorLogic.GetColorLegendDisplayNode(other)
+        if legend is not None:
+            legend.SetVisibility(False)
+    show_map(volume, nodes, opacity)
 
 
 def relevance_title(found: RelevanceMap, package: str) -> str:

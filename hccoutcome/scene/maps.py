@@ -118,4 +118,6 @@ def show_map(volume: slicer.vtkMRMLScalarVolumeNode, nodes: CaseNodes, opacity: 
             layers.SetBackgroundVolumeID(image.GetID())
         layers.SetForegroundVolumeID(volume.GetID())
         layers.SetForegroundOpacity(opacity)
-    slicer.vtkSlicerColorLogic.GetColorLegendDisplayNode(volume).SetVisibility(True)
+    legend = slicer.vtkSlicerColorLogic.GetColorLegendDisplayNode(volume)
+    if legend is not None:
+        legend.SetVisibility(True)

@@ -34,6 +34,21 @@ def result_columns(predictions: Sequence[Prediction]) -> Columns:
     }
 
 
+def advice_columns(findings: Findings) -> Columns:
+    """Return one row a step of ATOM and a last one with what it recommends; no row where it was not asked."""
+    if findings.advice is None:
+        return {"Stage": []}
+    recommendation = findings.advice.recommendation
+    steps = recommendation.steps
+    return {
+        "Stage": [*(str(step.stage) for step in steps), "Recommendation"],
+        "Model": [*(step.model for step in steps), recommendation.plan or "open"],
+        "Score": [*(number(step.score) for step in steps), math.nan],
+        "Median": [*(number(step.median) for step in steps), math.nan],
+        "Reasoning": [*(step.text for step in steps), recommendation.text],
+    }
+
+
 def _survival_columns(predictions: Sequence[Prediction]) -> Columns:
     """Return survival with its limits at the landmarks that any prediction reaches; NaN where one does not."""
     found = [None if item.outlook is None else item.outlook.survival for item in predictions]

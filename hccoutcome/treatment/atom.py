@@ -185,6 +185,63 @@ class Recommendation:
             "steps": [step.to_json() for step in self.steps],
         }
 
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Recommendation:
+        """Return the recommendation that ``to_json`` wrote."""
+        return cls(
+            therapy=data["therapy"],
+            systemic=data["systemic"],
+            against=data["against"],
+            missing=tuple(data["missing"]),
+            steps=tuple(Step(**item) for item in data["steps"]),
+        )
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What ATOM says of one case, with what it rests on.
+
+    Attributes:
+        models: name of the package by model of ATOM.
+        rule: the thresholds: the median of each package's training part.
+        recommendation: what is recommended, with its reasoning.
+        scores: by model that had a package, None where it refused the case.
+        remarks: what those packages say of the case, by model.
+    """
+
+    models: Mapping[str, str]
+    rule: AtomRule
+    recommendation: Recommendation
+    scores: Mapping[str, float | None]
+    remarks: Mapping[str, str]
+
+    @property
+    def not_given(self) -> tuple[str, ...]:
+        """The models for which there was no package."""
+        return tuple(model for model in MODELS if model not in self.models)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the advice as JSON data."""
+        return {
+            "recommendation": self.recommendation.to_json(),
+            "rule": self.rule.to_json(),
+            "models": dict(self.models),
+            "scores": dict(self.scores),
+            "remarks": dict(self.remarks),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Advice:
+        """Return the advice that ``to_json`` wrote."""
+        rule = AtomRule.from_json(data["rule"], "The rule of ATOM")
+        return cls(
+            models=dict(data["models"]),
+            rule=rule,
+            recommendation=Recommendation.from_json(data["recommendation"]),
+            scores=dict(data["scores"]),
+            remarks=dict(data["remarks"]),
+        )
+
 
 def recommend(scores: Mapping[str, float | None], rule: AtomRule) -> Recommendation:
     """Return what ATOM recommends.
