@@ -270,10 +270,10 @@ def test_surfaces_are_made_when_asked_for(ran, scene):
 
 @pytest.fixture
 def layout(scene):
-    """The layout node with four views, as the application has it."""
+    """The layout node with four views, as the application has it: the only one, which clearing the scene leaves."""
     import slicer
 
-    node = scene.AddNewNodeByClass("vtkMRMLLayoutNode")
+    node = scene.GetFirstNodeByClass("vtkMRMLLayoutNode") or scene.AddNewNodeByClass("vtkMRMLLayoutNode")
     node.AddLayoutDescription(node.SlicerLayoutFourUpView, "<layout/>")
     node.AddLayoutDescription(node.SlicerLayoutFourUpPlotView, "<layout/>")
     node.SetViewArrangement(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
