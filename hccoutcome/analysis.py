@@ -16,7 +16,7 @@ import scipy
 import SimpleITK as sitk
 
 from hccoutcome.case import Case
-from hccoutcome.clinical.derive import derive
+from hccoutcome.clinical.complete import complete, derived_items
 from hccoutcome.clinical.record import check_record
 from hccoutcome.deep.package import DEEP
 from hccoutcome.deep.screenshots import Screenshots
@@ -141,8 +141,9 @@ def analyse(
         InputError: a parameter file or a package is wrong, or features asked for by ``settings`` cannot be had. A case
             that does not fit a package gives a refused prediction, not an error.
     """
-    quality = (*check_quality(case, part(progress, 0.0, 0.05)), *check_record(case.clinical))
-    derived = derive(case.clinical)
+    derived = complete(case.clinical)
+    of_record = (*check_record(case.clinical), *derived_items(derived, case.clinical))
+    quality = (*check_quality(case, part(progress, 0.0, 0.05)), *of_record)
     orders = _orders(case, packages, settings)
     extracted: dict[str, Extracted] = {}
     for index, order in enumerate(orders):

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from hccoutcome.clinical.complete import SCORE_RULES
 from hccoutcome.clinical.derive import RULES
 from hccoutcome.clinical.indices import INDICES
 from hccoutcome.clinical.scores import LIVER_SCORES
@@ -48,7 +49,9 @@ def page() -> str:
             "A value that the record states is never replaced; where it contradicts what follows, a warning says so. "
             "So it does where a Child-Pugh class or its points contradict the five components, and a BCLC stage the "
             "one that the other entries give.\n",
-            _table(_HEADINGS["derived"], ((_code(name), source) for name, (_, source) in RULES.items())),
+            _table(
+                _HEADINGS["derived"], ((_code(name), source) for name, (_, source) in {**RULES, **SCORE_RULES}.items())
+            ),
             "## Composite and change indices\n",
             "Cell counts in 10^9/L, albumin in g/L, bilirubin in umol/L. A change is a fraction: 0.5 is half as much "
             "again.\n",

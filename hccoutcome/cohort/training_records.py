@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from hccoutcome.clinical.agreement import contradictions
-from hccoutcome.clinical.derive import SOURCES, derive
+from hccoutcome.clinical.complete import complete
+from hccoutcome.clinical.derive import SOURCES
 from hccoutcome.clinical.entry import Entry, amount, is_missing, likely_unit, read_entry, split_name
 from hccoutcome.clinical.indices import INDICES, composite_indices
 from hccoutcome.clinical.record import judge
@@ -59,7 +60,7 @@ def read_records(cells: Cells, columns: Mapping[str, Variable]) -> tuple[Records
         findings += of_patients(f"column {column}", "refused", faults)
         findings += [unit] if unit is not None else of_patients(f"column {column}", "warning", _untypical(entries))
     findings += _conflicts(given)
-    return Records(given, {case: derive(record).record for case, record in given.items()}), findings
+    return Records(given, {case: complete(record).record for case, record in given.items()}), findings
 
 
 def _read_column(cells: Cells, column: str) -> tuple[dict[str, Entry], list[tuple[str, str]]]:
