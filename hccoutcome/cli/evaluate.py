@@ -29,10 +29,14 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("--no-baselines", action="store_true", help="leave ALBI and BCLC alone out")
     parser.add_argument(
-        "--endpoint", default="", metavar="NAME", help="os, pfs, ttp, or a response: mrecist, recist..."
+        "--endpoint", default="", metavar="NAME", help="os, pfs, ttp, survival-1y, or a response: mrecist..."
     )
     parser.add_argument("--reader", default="", metavar="NAME", help="whose reading of the response")
     parser.add_argument("--months", type=float, metavar="N", help="horizon of calibration and decision curves")
+    parser.add_argument("--images", type=Path, metavar="ROOT", help="folder of the cases that networks look at")
+    parser.add_argument(
+        "--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help="of networks; default auto"
+    )
     _add_cross_validation(parser)
     _add_besides(parser)
     parser.add_argument("--seed", type=int, default=0, help="of everything random; default 0")
@@ -67,6 +71,7 @@ def _add_besides(parser: argparse.ArgumentParser) -> None:
 def _evaluate(options: argparse.Namespace) -> int:
     from hccoutcome.cohort.evaluate import evaluate
     from hccoutcome.cohort.evaluate_contenders import verified_packages
+    from hccoutcome.cohort.evaluate_networks import CaseImages
     from hccoutcome.cohort.evaluate_patients import read_study_cohort
     from hccoutcome.files import check_target
     from hccoutcome.progress import part
@@ -80,6 +85,7 @@ def _evaluate(options: argparse.Namespace) -> int:
             cohort,
             settings,
             verified=verified_packages(settings.names, options.features),
+            images=None if options.images is None else CaseImages(options.table, options.images, options.device),
             workers=options.workers,
             progress=part(bar.progress, 0.0, 0.7 if options.explain else 0.98),
         )

@@ -25,8 +25,10 @@ __all__ = [
     "CRITERIA",
     "DAYS_PER_MONTH",
     "ENDPOINTS",
+    "ONE_YEAR",
     "SURVIVAL_TYPE",
     "TIME_UNITS",
+    "YEAR",
     "EventColumn",
     "ResponseColumn",
     "TimeColumn",
@@ -62,6 +64,10 @@ ENDPOINTS: Mapping[str, str] = MappingProxyType(
     {"os": "Overall survival", "pfs": "Progression-free survival", "ttp": "Time to progression"}
 )
 """Title of each endpoint by its name."""
+
+ONE_YEAR = "survival-1y"
+"""Name of the endpoint of being alive a year after treatment, which is predicted as a response is."""
+YEAR = 12.0
 
 TIME_UNITS: Mapping[str, float] = MappingProxyType(
     {"days": 1 / DAYS_PER_MONTH, "weeks": 7 / DAYS_PER_MONTH, "months": 1.0, "years": 365.25 / DAYS_PER_MONTH}

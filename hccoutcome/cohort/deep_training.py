@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from hccoutcome.clinical.endpoints import CRITERIA, ENDPOINTS, survived
+from hccoutcome.clinical.endpoints import CRITERIA, ENDPOINTS, ONE_YEAR, YEAR, survived
 from hccoutcome.cohort.deep_cases import SeenCases, find_cases, see_cases
 from hccoutcome.cohort.deep_evaluation import DeepEvaluation, card_of, evaluate
 from hccoutcome.cohort.training_cohort import TrainingCohort
@@ -57,8 +57,6 @@ from hccoutcome.package.format import Package
 from hccoutcome.package.inputs import Column, learn_columns
 from hccoutcome.progress import Progress, part, silent
 
-ONE_YEAR = "survival-1y"
-"""Name of the endpoint of TC and HC: alive a year after treatment."""
 DOWNLOAD = "download"
 SizeName = Literal["tiny", "base"]
 PUBLIC = {"tci": "resnet50", "dlopctr": "resnet101"}
@@ -231,7 +229,7 @@ def outcome_of(cohort: TrainingCohort, settings: DeepTrainSettings) -> Outcome:
         return Outcome(rows, followed["event"], followed["time"], ENDPOINTS[settings.endpoint].lower())
     if settings.endpoint == ONE_YEAR:
         rows, followed = cohort.survival_data("os")
-        alive, known = survived(followed, 12.0)
+        alive, known = survived(followed, YEAR)
         return Outcome(rows[known], alive[known], None, "survival of one year")
     if settings.endpoint not in CRITERIA:
         raise InputError(

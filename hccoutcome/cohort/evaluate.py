@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
 import numpy as np
@@ -12,9 +12,11 @@ import pandas as pd
 from joblib import parallel_config
 from threadpoolctl import threadpool_limits
 
+from hccoutcome.clinical.endpoints import ENDPOINTS, YEAR
 from hccoutcome.cohort.evaluate_adjust import matched, multivariable
 from hccoutcome.cohort.evaluate_contenders import Contender, contenders_of, endpoint_of, with_baselines
-from hccoutcome.cohort.evaluate_packages import apply_package, end_of, overlap
+from hccoutcome.cohort.evaluate_networks import CaseImages, NetworkFindings, look_at_cases, network_of
+from hccoutcome.cohort.evaluate_packages import apply_network, apply_package, end_of, overlap
 from hccoutcome.cohort.evaluate_patients import (
     StudyCohort,
     characteristics,
@@ -31,16 +33,17 @@ from hccoutcome.evaluation.judging import (
     compare_all,
     decision,
     figures_in_subgroups,
+    judge_followed,
     judge_response,
     judge_survival,
 )
-from hccoutcome.evaluation.study import Applied, Left, Matched, Multivariable, Predicted, Step, Study
+from hccoutcome.evaluation.leaving_out import Occlusion, occlusion_table
+from hccoutcome.evaluation.study import Applied, Followed, Left, Matched, Multivariable, Predicted, Step, Study
 from hccoutcome.evaluation.survival import median_follow_up
 from hccoutcome.package.learned_system import installed_versions
 from hccoutcome.progress import Progress, part, silent
 from hccoutcome.version import __version__
 
-YEAR = 12.0
 TIMES = 25
 """Evenly spaced months at which AUC and Brier score are measured."""
 LIBRARIES = ("lifelines", "statsmodels", "pandas", "matplotlib")
@@ -55,6 +58,7 @@ def evaluate(
     settings: StudySettings,
     *,
     verified: Sequence[str] = (),
+    images: CaseImages | None = None,
     workers: int = 1,
     progress: Progress = silent,
 ) -> Study:
@@ -64,6 +68,7 @@ def evaluate(
         study: the patients.
         settings: what is evaluated.
         verified: names of packages with whose settings the features were provably extracted.
+        images: where the images lie that networks look at; None where there is no network.
         workers: processes; the result does not depend on it.
         progress: told how far the work is.
 
@@ -73,6 +78,8 @@ def evaluate(
     contenders = contenders_of(settings.names)
     endpoint, task = endpoint_of(contenders, settings.endpoint)
     check_settings(settings, task)
+    if images is None:
+        _refuse_networks(contenders)
     data = learning_data(study.cohort, endpoint, settings.reader)
     if settings.baselines:
         contenders = with_baselines(contenders, data.X)
@@ -82,12 +89,16 @@ def evaluate(
     matching = _matching(data, [], to_match, settings)
     times, months = _times(data, contenders, settings.months)
     subgroups = published_subgroups(data.X)
+    # Packages first: what they refuse is known before the long work.
+    looked = _look(contenders, study, data, images, times, part(progress, 0.0, 0.6))
     with _one_thread_each():
-        # Packages first: what they refuse is known before the long work.
-        of_packages = {item.label: _apply(item, study, data, times, verified) for item in contenders if item.package}
+        of_packages = {
+            item.label: _apply(item, study, data, times, verified, looked) for item in contenders if item.package
+        }
         predicted, figures = [], []
+        start = 0.6 if looked else 0.0
         for place, contender in enumerate(contenders):
-            step = part(progress, place / len(contenders), (place + 1) / len(contenders))
+            step = part(part(progress, start, 1.0), place / len(contenders), (place + 1) / len(contenders))
             given = (
                 of_packages[contender.label][0]
                 if contender.package
@@ -103,6 +114,7 @@ def evaluate(
     applied = [found for _, found in of_packages.values()]
     curves, notes = decision(data.y, predicted, times, months)
     adjusted, more_notes = _multivariable(data, predicted[0], covariates, settings.added)
+    occlusion, occlusion_notes = _occlusion(data, predicted, looked)
     matching = matching and _matching(data, predicted, to_match, settings)
     return Study(
         task=task,
@@ -116,9 +128,9 @@ def evaluate(
         months=months,
         times=times,
         follow_up=median_follow_up(data.y) if task == "survival" else None,
-        flow=_flow(study, data, applied),
+        flow=_flow(study, data, applied, endpoint),
         applied=tuple(applied),
-        characteristics=characteristics(data.X, data.y),
+        characteristics=characteristics(data.X, data.y, endpoint),
         missing=_missing(data.X, study),
         subgroups=figures_in_subgroups(data.y, [given for given in predicted if not given.baseline], subgroups),
         correlations=_correlations(data.X, predicted),
@@ -128,7 +140,9 @@ def evaluate(
         sources=dict(study.cohort.sources),
         software=_software(),
         doubts=study.doubts,
-        notes=(*notes, *more_notes),
+        notes=(*notes, *more_notes, *occlusion_notes),
+        followed=tuple(_followed(study, data, predicted)),
+        occlusion=occlusion,
     )
 
 
@@ -192,14 +206,47 @@ def _times(
     return tuple(float(time) for time in np.unique([*grid[grid <= last], months])), months
 
 
+def _refuse_networks(contenders: Sequence[Contender]) -> None:
+    """Refuse networks where no images are named.
+
+    Raises:
+        InputError: one is among them.
+    """
+    for contender in contenders:
+        if network_of(contender.package) is not None:
+            raise InputError(
+                f"The network of '{contender.label}' looks at images, found no --images: name the folder that holds "
+                "the cases."
+            )
+
+
+def _look(
+    contenders: Sequence[Contender],
+    study: StudyCohort,
+    data: LearningData,
+    images: CaseImages | None,
+    times: tuple[float, ...],
+    progress: Progress,
+) -> dict[str, NetworkFindings]:
+    """Return what the networks among the contenders say of the patients, by label."""
+    packages = [item.package for item in contenders if item.package is not None and network_of(item.package)]
+    if images is None or not packages:
+        return {}
+    return look_at_cases(packages, list(map(str, data.X.index)), study.cohort.records, images, times, progress)
+
+
 def _apply(
     contender: Contender,
     study: StudyCohort,
     data: LearningData,
     times: tuple[float, ...],
     verified: Sequence[str],
+    looked: Mapping[str, NetworkFindings],
 ) -> tuple[Predicted, Applied]:
     assert contender.package is not None  # noqa: S101 - told to the type checker
+    learned_from = overlap(contender.package, study.table, study.cohort.sources.values())
+    if contender.label in looked:
+        return apply_network(contender.package, looked[contender.label], data.task, learned_from)
     return apply_package(
         contender.package,
         data.X,
@@ -207,16 +254,49 @@ def _apply(
         data.task,
         times,
         extraction_known=contender.package.name in verified,
-        learned_from=overlap(contender.package, study.table, study.cohort.sources.values()),
+        learned_from=learned_from,
     )
 
 
-def _flow(study: StudyCohort, data: LearningData, applied: Sequence[Applied]) -> tuple[Step, ...]:
-    steps = list(flow_of(study, data))
+def _occlusion(
+    data: LearningData, predicted: Sequence[Predicted], looked: Mapping[str, NetworkFindings]
+) -> tuple[dict[str, tuple[Occlusion, ...]], tuple[str, ...]]:
+    """Return what leaving out does to each network, and why it could not be measured."""
+    found, notes = {}, []
+    for given in predicted:
+        without = looked[given.label].without if given.label in looked else {}
+        if without:
+            try:
+                numbers = {name: values[given.known] for name, values in without.items()}
+                found[given.label] = occlusion_table(data.y[given.known], numbers)
+            except InputError as error:
+                notes.append(f"What leaving out does to {given.label} could not be measured: {error}")
+    return found, tuple(notes)
+
+
+def _followed(study: StudyCohort, data: LearningData, predicted: Sequence[Predicted]) -> Iterator[Followed]:
+    """Yield how the groups that systems predict of a response fared later, as far as the table tells it."""
+    if data.task == "survival":
+        return
+    places = study.cohort.X.index.get_indexer(data.X.index)
+    for given in predicted:
+        low = given.positive if given.low_risk is None else given.low_risk
+        if given.baseline or low is None:
+            continue
+        rule = given.risk_rule or f"low risk is a predicted outcome; threshold: {given.threshold}"
+        for name, outcome in study.cohort.endpoints.items():
+            found = judge_followed(outcome[places], given, low, rule, name, ENDPOINTS[name].lower())
+            if found is not None:
+                yield found
+
+
+def _flow(study: StudyCohort, data: LearningData, applied: Sequence[Applied], endpoint: str) -> tuple[Step, ...]:
+    steps = list(flow_of(study, data, endpoint))
     for package in applied:
-        left = (Left(package.refused, "refused by the package"),) if package.refused else ()
+        left = [Left(package.refused, "refused by the package")] if package.refused else []
+        left += [Left(package.learned, "the package learned from their images")] if package.learned else []
         doubtful = f", {package.doubtful} of them with a doubt" if package.doubtful else ""
-        steps.append(Step(f"with a score of {package.label}{doubtful}", package.scored, left, branch=True))
+        steps.append(Step(f"with a score of {package.label}{doubtful}", package.scored, tuple(left), branch=True))
     return tuple(steps)
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from hccoutcome.clinical.endpoints import CRITERIA, ENDPOINTS
+from hccoutcome.clinical.endpoints import CRITERIA, ENDPOINTS, ONE_YEAR
+from hccoutcome.cohort.evaluate_networks import network_of
 from hccoutcome.cohort.extraction import find_extraction
 from hccoutcome.errors import InputError, nearest
 from hccoutcome.evaluation.study import Task
@@ -118,14 +119,14 @@ def endpoint_of(contenders: Sequence[Contender], endpoint: str = "") -> tuple[st
 
     Args:
         contenders: at least one; where no endpoint is named, the usual one of the first.
-        endpoint: ``"os"``, ``"pfs"``, ``"ttp"`` or a response criterion; empty where none is named.
+        endpoint: ``"os"``, ``"pfs"``, ``"ttp"``, a response criterion or ``"survival-1y"``; empty where none is named.
 
     Raises:
         InputError: no such endpoint, too many contenders, or one that predicts another kind.
     """
-    endpoint = endpoint or {"response": "mrecist", "survival": "os"}[contenders[0].tasks[0]]
-    if endpoint not in ENDPOINTS and endpoint not in CRITERIA:
-        raise InputError(f"'{endpoint}' is not an endpoint; {nearest(endpoint, [*ENDPOINTS, *CRITERIA])}.")
+    endpoint = endpoint or _usual_endpoint(contenders[0])
+    if endpoint not in (*ENDPOINTS, *CRITERIA, ONE_YEAR):
+        raise InputError(f"'{endpoint}' is not an endpoint; {nearest(endpoint, [*ENDPOINTS, *CRITERIA, ONE_YEAR])}.")
     if len(contenders) > MOST:
         raise InputError(f"A study compares at most {MOST} systems, found {len(contenders)}: leave some out.")
     task: Task = "survival" if endpoint in ENDPOINTS else "response"
@@ -135,7 +136,20 @@ def endpoint_of(contenders: Sequence[Contender], endpoint: str = "") -> tuple[st
                 f"'{contender.label}' predicts {contender.tasks[0]} and the endpoint '{endpoint}' is one of {task}: "
                 "name another endpoint, or leave it out."
             )
+        network = network_of(contender.package)
+        if network is not None and (network.target == "one-year survival") != (endpoint == ONE_YEAR):
+            raise InputError(
+                f"The network of '{contender.label}' learned {network.target}, and the endpoint is '{endpoint}': "
+                "name the endpoint that it learned, or leave it out."
+            )
     return endpoint, task
+
+
+def _usual_endpoint(contender: Contender) -> str:
+    network = network_of(contender.package)
+    if network is not None and network.target == "one-year survival":
+        return ONE_YEAR
+    return {"response": "mrecist", "survival": "os"}[contender.tasks[0]]
 
 
 def verified_packages(names: Sequence[str], features: Path | None) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
@@ -16,6 +17,7 @@ import pandas as pd
 
 from hccoutcome.clinical.columns import imaging_columns
 from hccoutcome.clinical.record import check_record
+from hccoutcome.cohort.evaluate_networks import NetworkFindings, learned_images, network_of
 from hccoutcome.errors import InputError
 from hccoutcome.evaluation.estimate import Floats
 from hccoutcome.evaluation.study import Applied, Predicted, Task
@@ -32,6 +34,27 @@ HALF = 0.5
 """Probability from which a response is predicted by a package that names no threshold."""
 _NUMBER = re.compile(r"(?<![\w.-])[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?(?![\w-])")
 _SHOWN_REASONS = 20
+
+
+@dataclass(frozen=True, eq=False)
+class Said:
+    """What a package said of the patients of a study.
+
+    Attributes:
+        package: the package.
+        predictions: of each patient.
+        learned: of whom it learned and who say nothing about others, shape (patients,).
+        survival: probability of surviving each time, shape (patients, times); None where it tells none.
+        unchecked: what of its needs could not be checked.
+        notes: what speaks against the figures, one sentence each.
+    """
+
+    package: Package
+    predictions: Sequence[Prediction]
+    learned: np.ndarray
+    survival: Floats | None
+    unchecked: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def apply_package(
@@ -62,21 +85,39 @@ def apply_package(
     names = {name: parse_feature_name(name) for name in imaging_columns(table.columns)}
     values = table[list(names)].to_dict("index")
     predictions = [predict(package, _inputs(package, names, values[case], records[case])) for case in table.index]
-    applied = _applied(package, predictions, table, extraction_known)
-    if not applied.scored:
-        _, reason, _ = applied.reasons[0]
-        raise InputError(f"'{package.name}' gives no score for any of {len(table)} patients; mostly: {reason}")
-    scores = np.array([np.nan if item.score is None else item.score for item in predictions])
-    known = np.isfinite(scores)
-    positive, threshold = _classes(package, scores, known, task)
     survival = None
     if task == "survival" and package.prognosis is not None:
-        survival = np.array([_survival(package.prognosis, score, times) for score in scores])
+        survival = np.array([_survival(package.prognosis, item.score, times) for item in predictions])
+    learned = np.full(len(table), learned_from == "table")
+    unchecked = _unchecked(package, table, extraction_known)
+    return judged(Said(package, predictions, learned, survival, unchecked, _OVERLAP[learned_from]), task)
+
+
+def judged(said: Said, task: Task) -> tuple[Predicted, Applied]:
+    """Return a package's predictions as a study takes them: without the patients of whom it learned.
+
+    Where it learned of all of them, all are kept and the predictions are called apparent.
+
+    Raises:
+        InputError: the package refuses every patient.
+    """
+    package = said.package
+    apparent = bool(said.learned.all())
+    kept = np.ones(len(said.learned), bool) if apparent else ~said.learned
+    applied = _applied(said, kept)
+    if not applied.scored:
+        reason = next((reason for kind, reason, _ in applied.reasons if kind == "refused"), "no reason was given")
+        raise InputError(f"'{package.name}' gives no score for any of {int(kept.sum())} patients; mostly: {reason}")
+    scores = np.array([np.nan if item.score is None else item.score for item in said.predictions])
+    scores[~kept] = np.nan
+    known = np.isfinite(scores)
+    positive, threshold = _classes(package, scores, known, task)
+    low, rule = _low_risk(package, scores, task)
     return (
         Predicted(
             label=package.name,
             title=f"{package.title}, package {package.version}",
-            way="apparent" if learned_from == "table" else "external",
+            way="apparent" if apparent else "external",
             baseline=False,
             known=known,
             prediction=scores,
@@ -84,10 +125,12 @@ def apply_package(
             probability=package.scale == "probability",
             positive=positive,
             threshold=threshold,
-            survival=survival,
+            low_risk=low,
+            risk_rule=rule,
+            survival=said.survival,
             method=f"The package as it stands (SHA256 {package.sha256}); it predicts {package.endpoint}.",
             citation=package.citation,
-            notes=_OVERLAP[learned_from],
+            notes=said.notes,
         ),
         applied,
     )
@@ -95,6 +138,9 @@ def apply_package(
 
 def end_of(package: Package) -> float:
     """Return the last month of which a package tells survival, infinite where it tells none."""
+    network = network_of(package)
+    if network is not None:
+        return network.breaks[-1] if network.breaks else np.inf
     return np.inf if package.prognosis is None else float(package.prognosis.months[-1])
 
 
@@ -151,20 +197,32 @@ def _classes(package: Package, scores: Floats, known: np.ndarray, task: Task) ->
         return scores >= HALF, f"a probability of {HALF:g}, since the package names no threshold"
     if package.prognosis is not None:
         return scores >= package.prognosis.cut, "the border of the package's risk groups, from its training cohort"
+    network = network_of(package)
+    if network is not None:
+        return scores >= network.median, "the median score of the package's training part"
     cut = float(np.median(scores[known]))
     words = "the median of these very patients, since the package names no border: the groups test no threshold"
     return scores >= cut, words
 
 
-def _survival(prognosis: Prognosis, score: float, times: Sequence[float]) -> Floats:
+def _low_risk(package: Package, scores: Floats, task: Task) -> tuple[np.ndarray | None, str]:
+    """Return who is at low risk by the median of a network that predicts a response, and the rule in words."""
+    network = network_of(package)
+    if network is None or task == "survival":
+        return None, ""
+    return scores >= network.median, f"a score that reaches the training median {network.median:.4f} is low risk"
+
+
+def _survival(prognosis: Prognosis, score: float | None, times: Sequence[float]) -> Floats:
     """Return the probability of surviving each time by the package's own curve; NaN without a score."""
-    if not np.isfinite(score):
+    if score is None or not np.isfinite(score):
         return np.full(len(times), np.nan)
     curve, _, _ = prognosis.curve.survival(score)
     return np.asarray(curve[np.searchsorted(prognosis.months, times, side="right") - 1])
 
 
-def _applied(package: Package, found: Sequence[Prediction], table: pd.DataFrame, extraction_known: bool) -> Applied:
+def _applied(said: Said, kept: np.ndarray) -> Applied:
+    found = [item for item, own in zip(said.predictions, kept, strict=True) if own]
     status = Counter(item.applicability.status if item.score is not None else "refused" for item in found)
     reasons: Counter[tuple[str, str]] = Counter()
     for item in found:
@@ -172,15 +230,16 @@ def _applied(package: Package, found: Sequence[Prediction], table: pd.DataFrame,
         reasons.update({(kind, masked(reason)) for reason in item.applicability.reasons})
     ordered = sorted(reasons.items(), key=lambda pair: (pair[0][0] != "refused", -pair[1], pair[0][1]))
     return Applied(
-        label=package.name,
-        version=package.version,
-        sha256=package.sha256,
-        endpoint=package.endpoint,
+        label=said.package.name,
+        version=said.package.version,
+        sha256=said.package.sha256,
+        endpoint=said.package.endpoint,
         scored=status["ok"] + status["warning"],
         doubtful=status["warning"],
         refused=status["refused"],
+        learned=int((~kept).sum()),
         reasons=tuple((kind, reason, count) for (kind, reason), count in ordered[:_SHOWN_REASONS]),
-        unchecked=_unchecked(package, table, extraction_known),
+        unchecked=said.unchecked,
     )
 
 
@@ -201,6 +260,38 @@ def _unchecked(package: Package, table: pd.DataFrame, extraction_known: bool) ->
     return tuple(found)
 
 
+def apply_network(package: Package, found: NetworkFindings, task: Task, learned_from: str) -> tuple[Predicted, Applied]:
+    """Return what a network says of the patients of whose images it did not learn.
+
+    Args:
+        package: with the network.
+        found: what it says of every patient.
+        task: what it is held against.
+        learned_from: as in ``apply_package``; it counts alone where the package does not tell its images.
+
+    Raises:
+        InputError: the package refuses every patient.
+    """
+    learned, notes = found.learned, _OVERLAP[learned_from]
+    if learned_images(package):
+        notes = _left_out(found.learned, learned_from)
+    elif learned_from == "table":
+        learned = np.ones(len(learned), bool)
+    if found.synthetic:
+        notes = (*notes, "the cases are generated: no figure says anything about patients.")
+    return judged(Said(package, found.predictions, learned, found.survival, notes=notes), task)
+
+
+def _left_out(learned: np.ndarray, learned_from: str) -> tuple[str, ...]:
+    """Return what the recognised images mean for the figures, in words."""
+    if learned.all():
+        return _OVERLAP["table"] if learned_from == "table" else (_APPARENT,)
+    many = f"it learned from the images of {int(learned.sum())} of {len(learned)} patients, who are left out"
+    if learned_from == "table":
+        return (f"{many}; the others were held out of the same cohort, which is no external validation.",)
+    return (f"{many}.",) if learned.any() else ()
+
+
 def overlap(package: Package, table: str, others: Collection[str]) -> str:
     """Return what a package learned from: ``"table"``, ``"features"`` or nothing of these (empty).
 
@@ -216,6 +307,7 @@ def overlap(package: Package, table: str, others: Collection[str]) -> str:
     return "features" if known.intersection(others) else ""
 
 
+_APPARENT = "it learned from the images of all patients: the figures flatter it and say nothing about other patients."
 _OVERLAP = MappingProxyType(
     {
         "table": ("it learned from this very table: the figures flatter it and say nothing about other patients.",),

@@ -24,7 +24,7 @@ from hccoutcome.cohort.training import read_training_table
 from hccoutcome.cohort.training_cohort import TrainingCohort
 from hccoutcome.errors import InputError, nearest
 from hccoutcome.evaluation.outcomes import is_survival
-from hccoutcome.evaluation.study import Left, Step
+from hccoutcome.evaluation.study import Left, Step, classes_of
 from hccoutcome.files import sha256_of
 
 _FEW_LEVELS = 10
@@ -119,8 +119,8 @@ def _doubts(cohort: TrainingCohort, cases: set[str]) -> tuple[str, ...]:
     return (*told, *more)
 
 
-def flow_of(study: StudyCohort, data: LearningData) -> tuple[Step, ...]:
-    """Return the patients' way from the table into the evaluation."""
+def flow_of(study: StudyCohort, data: LearningData, endpoint: str) -> tuple[Step, ...]:
+    """Return the patients' way from the table into the evaluation; ``endpoint`` is its name."""
     joined, evaluated = len(study.cohort.X), len(data.X)
     without = Left(study.listed - joined, "no features, or no value of any")
     unknown = Left(joined - evaluated, f"{data.endpoint} not known")
@@ -130,7 +130,7 @@ def flow_of(study: StudyCohort, data: LearningData) -> tuple[Step, ...]:
     if unknown.patients:
         steps[-1] = Step(steps[-1].what, steps[-1].patients, (*steps[-1].left, unknown))
     outcome = _with_outcome(data.y)
-    word = "events" if is_survival(data.y) else "responders"
+    word = "events" if is_survival(data.y) else f"{classes_of(endpoint)[0]}s"
     return (*steps, Step(f"evaluated, {int(outcome.sum())} {word} among them", evaluated))
 
 
@@ -189,18 +189,19 @@ def published_subgroups(table: pd.DataFrame) -> pd.DataFrame:
 # --- what the patients are like -------------------------------------------------------------------------------------
 
 
-def characteristics(table: pd.DataFrame, y: NDArray[Any]) -> pd.DataFrame:
+def characteristics(table: pd.DataFrame, y: NDArray[Any], endpoint: str = "") -> pd.DataFrame:
     """Return the clinical variables overall and by outcome: median (quartiles), or number (share) of each level.
 
     Args:
         table: one row a patient.
         y: outcome.
+        endpoint: its name.
 
     Returns:
         Columns ``variable``, ``level``, ``missing`` and one for all patients and either outcome.
     """
     outcome = _with_outcome(y)
-    words = ("no event", "event") if is_survival(y) else ("no response", "response")
+    words = ("no event", "event") if is_survival(y) else classes_of(endpoint)[::-1]
     groups = {"all": np.ones(len(outcome), bool), words[0]: ~outcome, words[1]: outcome}
     heads = [f"{name} (n = {int(chosen.sum())})" for name, chosen in groups.items()]
     rows = [

@@ -22,7 +22,7 @@ from hccoutcome.evaluation.decision import DecisionCurves, decision_curves, surv
 from hccoutcome.evaluation.discrimination import auc, compare_aucs, roc_band, roc_curve
 from hccoutcome.evaluation.estimate import Bools, Comparison, Estimate, Floats
 from hccoutcome.evaluation.outcomes import is_survival
-from hccoutcome.evaluation.study import Predicted, ResponseFigures, SubgroupFigure, SurvivalFigures, Versus
+from hccoutcome.evaluation.study import Followed, Predicted, ResponseFigures, SubgroupFigure, SurvivalFigures, Versus
 from hccoutcome.evaluation.subgroups import forest
 from hccoutcome.evaluation.survival import kaplan_meier, log_rank
 from hccoutcome.evaluation.timedependent import time_dependent_auc, time_dependent_brier
@@ -141,6 +141,39 @@ def _risk_groups(outcome: NDArray[Any], given: Predicted, subgroups: pd.DataFram
         ),
         "forest": notes.attempt("The subgroups", lambda: forest(outcome, high, subgroups[given.known])),
     }
+
+
+def judge_followed(
+    y: NDArray[Any], given: Predicted, low: Bools, rule: str, name: str, endpoint: str
+) -> Followed | None:
+    """Return how patients fared later by their predicted response; None where it is known of one group only.
+
+    Args:
+        y: what became of the study's patients (event, time), NaN times where not known, shape (patients,).
+        given: the predictions of the response.
+        low: who should fare better by them.
+        rule: who that is, in words.
+        name, endpoint: of the survival, and in words.
+    """
+    known = given.known & ~np.isnan(y["time"])
+    outcome, high = y[known], ~low[known]
+    if not outcome["event"].any() or high.all() or not high.any():
+        return None
+    notes, groups = _Notes(), np.array(GROUPS)[high.astype(int)]
+    return Followed(
+        label=given.label,
+        name=name,
+        endpoint=endpoint,
+        rule=rule,
+        patients=len(outcome),
+        events=int(outcome["event"].sum()),
+        groups=tuple(kaplan_meier(outcome[groups == group], group) for group in GROUPS),
+        log_rank=notes.attempt("The log-rank test", lambda: log_rank(outcome, groups)),
+        ratio=notes.attempt(
+            "The hazard ratio of the predicted groups", lambda: hazard_ratio(outcome, high.astype(int))
+        ),
+        notes=notes.sentences(),
+    )
 
 
 def compare_all(y: NDArray[Any], predicted: Sequence[Predicted]) -> tuple[Versus, ...]:

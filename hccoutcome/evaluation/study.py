@@ -9,6 +9,7 @@ from typing import Any, Literal
 import pandas as pd
 from numpy.typing import NDArray
 
+from hccoutcome.clinical.endpoints import ONE_YEAR
 from hccoutcome.evaluation.calibration import CalibrationCurve, CalibrationLine, SurvivalCalibration
 from hccoutcome.evaluation.classification import Brier, Classification
 from hccoutcome.evaluation.cox import CoxModel, CoxTerm, HazardCheck, NestedModels
@@ -17,6 +18,7 @@ from hccoutcome.evaluation.decision import DecisionCurves
 from hccoutcome.evaluation.discrimination import RocBand, RocCurve
 from hccoutcome.evaluation.estimate import Bools, Comparison, Estimate, Floats
 from hccoutcome.evaluation.leaks import LeakCheck
+from hccoutcome.evaluation.leaving_out import Occlusion
 from hccoutcome.evaluation.matching import Balance
 from hccoutcome.evaluation.resampling import Validation
 from hccoutcome.evaluation.subgroups import Forest
@@ -24,9 +26,15 @@ from hccoutcome.evaluation.survival import KaplanMeier, LogRank, Median
 from hccoutcome.evaluation.timedependent import TimeDependentAuc, TimeDependentBrier
 
 Task = Literal["response", "survival"]
+RESPONDERS, SURVIVORS = ("responder", "non-responder"), ("survivor", "dead within a year")
 Way = Literal["cross-validated", "external", "apparent"]
 """How predictions came about: by models that never saw the patient; by a finished package; by a package that learned
 from these very patients, which says nothing about others."""
+
+
+def classes_of(endpoint: str) -> tuple[str, str]:
+    """Return what a patient with the outcome of a response is called, and one without."""
+    return SURVIVORS if endpoint == ONE_YEAR else RESPONDERS
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +52,9 @@ class Predicted:
         probability: whether ``prediction`` is a probability.
         positive: predicted responder, or high risk, by thresholds of the training data; None without a threshold.
         threshold: where the threshold comes from, in words; empty without one.
+        low_risk: of a predicted response, who belongs to the group that should live longer, by another rule than
+            ``positive``; None where that rule holds.
+        risk_rule: that other rule in words, empty without one.
         survival: probability of surviving each time of the study, shape (patients, times); None where there is none.
         found: the cross-validation, None for a package.
         system, modality: what was trained; empty for a package.
@@ -61,6 +72,8 @@ class Predicted:
     probability: bool
     positive: Bools | None
     threshold: str
+    low_risk: Bools | None = None
+    risk_rule: str = ""
     survival: Floats | None = None
     found: OutOfFold | None = None
     system: str = ""
@@ -192,6 +205,7 @@ class Applied:
         version, sha256: of the package.
         endpoint: what it says that it predicts.
         scored, doubtful, refused: patients with a score, those of them with a doubt, and those without a score.
+        learned: patients left out because the package learned from their images; in none of the other numbers.
         reasons: (status, sentence with its numbers masked, patients), the most frequent first.
         unchecked: what a table does not tell and was therefore not checked.
     """
@@ -205,6 +219,7 @@ class Applied:
     refused: int
     reasons: tuple[tuple[str, str, int], ...]
     unchecked: tuple[str, ...]
+    learned: int = 0
 
 
 @dataclass(frozen=True)
@@ -217,6 +232,32 @@ class SubgroupFigure:
     patients: int
     events: int
     figure: Estimate | None
+
+
+@dataclass(frozen=True, eq=False)
+class Followed:
+    """How patients fared later, by what a system predicted of their response; what could not be measured is None.
+
+    Attributes:
+        label: of the system.
+        name, endpoint: ``"os"``, and in words.
+        rule: who is at low risk, in words.
+        patients, events: with a prediction whose further course is known.
+        groups: Kaplan-Meier curves of low and high risk.
+        log_rank, ratio: test and hazard ratio of the two groups.
+        notes: what could not be measured and why, one sentence each.
+    """
+
+    label: str
+    name: str
+    endpoint: str
+    rule: str
+    patients: int
+    events: int
+    groups: tuple[KaplanMeier, ...]
+    log_rank: LogRank | None
+    ratio: CoxTerm | None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -298,6 +339,8 @@ class Study:
         software: versions.
         doubts: about the table, one sentence each; none names a patient.
         notes: what was asked for and could not be measured, one sentence each.
+        followed: of a response, how the predicted groups fared later, where the table tells it.
+        occlusion: what leaving out phases and slices does to a network, by its label.
     """
 
     task: Task
@@ -324,6 +367,13 @@ class Study:
     software: Mapping[str, str]
     doubts: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    followed: tuple[Followed, ...] = ()
+    occlusion: Mapping[str, tuple[Occlusion, ...]] = field(default_factory=dict)
+
+    @property
+    def classes(self) -> tuple[str, str]:
+        """What a patient with the outcome of a response is called, and one without."""
+        return classes_of(self.settings["endpoint"])
 
     @property
     def figure(self) -> str:

@@ -22,7 +22,7 @@ _OWN_FIGURES = re.compile(
 )
 _OWN_TABLES = re.compile(
     r"(figures|comparisons|flow|characteristics|missing|subgroup_figures|selection|decision|packages|predictions|roc"
-    r"|calibration|survival|over_time|forest|cox|balance)\.csv"
+    r"|calibration|survival|over_time|forest|cox|balance|occlusion|followed)\.csv"
 )
 """Files that a study may have left; others in the folder are the user's."""
 

@@ -26,7 +26,8 @@ from hccoutcome.evaluation.study import Predicted, ResponseFigures, Study, Survi
 from hccoutcome.explanation.names import short_names
 
 MOST_BRIER = 5
-CLASSES = ("responder", "non-responder")
+OUTCOMES = {"responder": "response", "survivor": "one-year survival"}
+"""The outcome of a response by what patients with it are called."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +74,7 @@ def figures_of(study: Study) -> Iterator[StudyFigure]:
 
 def _of_response(study: Study) -> Iterator[StudyFigure]:
     pairs = [(given, item) for given, item in _pairs(study) if isinstance(item, ResponseFigures)]
-    first = pairs[0][1]
+    first, what = pairs[0][1], OUTCOMES[study.classes[0]]
     caption = (
         "ROC curves of the finished predictions with DeLong's intervals, which take the models as fixed. Where models "
         "of different folds share no scale, a cross-validated curve lies lower than the AUC inside folds."
@@ -86,7 +87,7 @@ def _of_response(study: Study) -> Iterator[StudyFigure]:
         drawn = draw_calibration(item.curve, item.line, study.y[given.known], given.prediction[given.known], item.label)
         caption = (
             f"Calibration of {item.label}: observed against predicted probability, with the distribution of the "
-            "predictions below. On the diagonal, of those given 30% three in ten respond."
+            "predictions below. On the diagonal, of those given 30% three in ten have the outcome."
         )
         yield StudyFigure(f"calibration-{slug(item.label)}", "calibration", caption, drawn)
     curves = {item.label: item.curve for _, item in pairs if item.curve is not None}
@@ -100,14 +101,19 @@ def _of_response(study: Study) -> Iterator[StudyFigure]:
     for given, item in pairs:
         if item.classes is None or given.positive is None or given.baseline:
             continue
-        caption = f"Predicted against actual response, {item.label}; threshold: {given.threshold}."
+        caption = f"Predicted against actual {what}, {item.label}; threshold: {given.threshold}."
         yield StudyFigure(
-            f"confusion-{slug(item.label)}", "classes", caption, draw_confusion(item.classes, "response", item.label)
+            f"confusion-{slug(item.label)}", "classes", caption, draw_confusion(item.classes, what, item.label)
         )
         predicted, actual = (np.where(values[given.known], 0, 1) for values in (given.positive, study.y))
-        caption = f"From predicted to actual response, {item.label}."
-        drawn = draw_sankey(predicted, actual, CLASSES)
+        caption = f"From predicted to actual {what}, {item.label}."
+        drawn = draw_sankey(predicted, actual, study.classes)
         yield StudyFigure(f"sankey-{slug(item.label)}", "classes", caption, drawn)
+    for followed in study.followed:
+        ratio = None if followed.ratio is None else followed.ratio.hazard_ratio
+        drawn = draw_kaplan_meier(followed.groups, followed.log_rank, ratio, end=_lived(followed.endpoint))
+        caption = f"{followed.endpoint.capitalize()} by what {followed.label} predicted: {followed.rule}."
+        yield StudyFigure(f"km-{slug(followed.label)}-{followed.name}", "classes", caption, drawn)
 
 
 def _of_survival(study: Study) -> Iterator[StudyFigure]:
@@ -187,4 +193,9 @@ def _pairs(study: Study) -> list[tuple[Predicted, ResponseFigures | SurvivalFigu
 
 
 def _end(study: Study) -> str:
-    return f"free of the event ({study.endpoint})" if study.endpoint != "overall survival" else study.endpoint
+    return _lived(study.endpoint)
+
+
+def _lived(endpoint: str) -> str:
+    """Return what is survived, for the axis of a curve."""
+    return f"free of the event ({endpoint})" if endpoint != "overall survival" else endpoint

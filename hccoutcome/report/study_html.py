@@ -112,6 +112,8 @@ def render_study(study: Study, plots: Sequence[Plot]) -> str:
         more_missing=f", the first {_MOST_GAPS} of {len(gaps)} columns" if len(gaps) > _MOST_GAPS else "",
         comparisons=list(_comparisons(study)),
         groups_table=list(_groups(study)),
+        followed_rows=list(_followed(study)),
+        occlusion_rows=list(_occlusion(study)),
         subgroup_rows=list(_subgroups(study)),
         cox_rows=cox_rows,
         balance_rows=balance_rows,
@@ -162,6 +164,23 @@ def _groups(study: Study) -> Iterator[list[str]]:
         if isinstance(item, SurvivalFigures):
             for curve in item.groups:
                 yield [item.label, curve.name, str(curve.patients), str(int(curve.events.sum())), str(curve.median)]
+
+
+def _followed(study: Study) -> Iterator[list[str]]:
+    for item in study.followed:
+        ratio = shown(None if item.ratio is None else item.ratio.hazard_ratio, 2)
+        p = "–" if item.log_rank is None else p_text(item.log_rank.p).replace(" ", "\u00a0")
+        for curve in item.groups:
+            counts = [str(curve.patients), str(int(curve.events.sum())), str(curve.median)]
+            first = curve is item.groups[0]
+            yield [item.label, item.endpoint, curve.name, *counts, *((ratio, p) if first else ("", ""))]
+
+
+def _occlusion(study: Study) -> Iterator[list[str]]:
+    for label, rows in study.occlusion.items():
+        for row in rows:
+            change = ["", ""] if row.change is None else [shown(row.change.difference), p_text(row.change.p)]
+            yield [label, row.left_out, str(row.patients), shown(row.auc), *change]
 
 
 def _subgroups(study: Study) -> Iterator[list[str]]:

@@ -67,6 +67,8 @@ def metrics_of(study: Study) -> dict[str, Any]:
         "subgroups": plain(study.subgroups),
         "multivariable": plain(study.multivariable),
         "matched": plain(study.matched),
+        "followed": plain(study.followed),
+        "occlusion": plain(study.occlusion),
         "flow": plain(study.flow),
         "applied": plain(study.applied),
         "doubts": list(study.doubts),

@@ -13,6 +13,7 @@ from hccoutcome.evaluation.cox import CoxModel
 from hccoutcome.evaluation.estimate import Estimate
 from hccoutcome.evaluation.study import ResponseFigures, Study, SurvivalFigures
 from hccoutcome.evaluation.subgroups import SubgroupRow
+from hccoutcome.evaluation.survival import KaplanMeier
 from hccoutcome.report.study_numbers import counts_of, estimates_of
 
 
@@ -85,6 +86,14 @@ def tables_of(study: Study) -> dict[str, Table]:
                 for item in study.applied
                 for status, reason, count in item.reasons
             ),
+        ),
+        "occlusion": _table(
+            ("system", "left_out", "patients", "auc", "lower", "upper", "change", "change_lower", "change_upper", "p"),
+            _occlusion(study),
+        ),
+        "followed": _table(
+            ("system", "endpoint", "group", "months", "survival", "lower", "upper", "at_risk", "events", "censored"),
+            _followed(study),
         ),
         "predictions": _predictions(study),
         **(_of_response(study) if study.task == "response" else _of_survival(study)),
@@ -162,6 +171,25 @@ def _decision(study: Study) -> Iterator[dict[str, Any]]:
                 "lower": None if model.lower is None else model.lower[place],
                 "upper": None if model.upper is None else model.upper[place],
             }
+
+
+def _occlusion(study: Study) -> Iterator[dict[str, Any]]:
+    for label, rows in study.occlusion.items():
+        for row in rows:
+            about = {"system": label, "left_out": row.left_out, "patients": row.patients}
+            found = {"auc": row.auc.value, "lower": row.auc.lower, "upper": row.auc.upper}
+            change: dict[str, Any] = {}
+            if row.change is not None:
+                moved = row.change.difference
+                change = {"change": moved.value, "change_lower": moved.lower, "change_upper": moved.upper}
+                change["p"] = row.change.p
+            yield {**about, **found, **change}
+
+
+def _followed(study: Study) -> Iterator[dict[str, Any]]:
+    for item in study.followed:
+        for curve in item.groups:
+            yield from ({"system": item.label, "endpoint": item.name, **step} for step in _curve_steps(curve))
 
 
 def _predictions(study: Study) -> Table:
@@ -250,11 +278,14 @@ def _of_survival(study: Study) -> dict[str, Table]:
 
 def _steps(item: SurvivalFigures) -> Iterator[dict[str, Any]]:
     """Yield the steps of the risk groups' curves."""
-    names = ("survival", "lower", "upper", "at_risk", "events", "censored")
     for curve in item.groups:
-        for place, months in enumerate(curve.times):
-            values = {name: getattr(curve, name)[place] for name in names}
-            yield {"system": item.label, "group": curve.name, "months": months, **values}
+        yield from ({"system": item.label, **step} for step in _curve_steps(curve))
+
+
+def _curve_steps(curve: KaplanMeier) -> Iterator[dict[str, Any]]:
+    names = ("survival", "lower", "upper", "at_risk", "events", "censored")
+    for place, months in enumerate(curve.times):
+        yield {"group": curve.name, "months": months, **{name: getattr(curve, name)[place] for name in names}}
 
 
 def _over_time(item: SurvivalFigures) -> Iterator[dict[str, Any]]:

@@ -42,6 +42,7 @@ def verdict(study: Study) -> list[Sentence]:
     for given, item in zip(study.predicted, study.figures, strict=True):
         if not given.baseline:
             found += _of_system(study, given, item)
+    found += _later(study)
     found += _refusals(study)
     found += _comparisons(study)
     found += _matching(study)
@@ -145,7 +146,8 @@ def _probabilities(item: ResponseFigures) -> Iterator[Sentence]:
         direction = "more" if line.intercept.value > 0 else "fewer"
         yield Sentence(
             "warning",
-            f"{item.label}: {line.observed} responded and {line.expected:.1f} were expected: {direction} than it says.",
+            f"{item.label}: {line.observed} had the outcome and {line.expected:.1f} were expected: {direction} than it "
+            "says.",
         )
 
 
@@ -170,6 +172,19 @@ def _groups(item: SurvivalFigures) -> Iterator[Sentence]:
             f"{item.label}: its predicted survival is no closer to what happened than one Kaplan-Meier curve given to "
             "everybody (integrated Brier score).",
         )
+
+
+def _later(study: Study) -> Iterator[Sentence]:
+    """Yield whether the groups that a system predicts of a response fared differently later."""
+    for item in study.followed:
+        if item.ratio is None:
+            continue
+        ratio = item.ratio.hazard_ratio
+        words = f"{item.label}, {item.endpoint}: hazard ratio of high against low risk {figure_text(ratio)}"
+        if ratio.contains(1):
+            yield Sentence("warning", f"{words}; the interval includes 1: no difference is shown.")
+        else:
+            yield Sentence("ok" if ratio.value > 1 else "warning", f"{words}.")
 
 
 def _refusals(study: Study) -> Iterator[Sentence]:
