@@ -1,6 +1,7 @@
 ## make demo   the whole way of one case, on the synthetic patient or on CASE=folder
 ## make test   all tests
 ## make bench  speed against the peers
+## make ready  whether the extension is ready for Slicer's Extensions Index
 ## make lock   compute the locked versions anew (needs uv)
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ CASE     ?=
 PACKAGES ?= radscore-tace-ct haic-mri-clinical albi child-pugh bclc
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check oracle torch bench lock clean
+.PHONY: help demo test check oracle torch bench ready lock clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -59,6 +60,9 @@ torch: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(BIN)/python Testing/Benchmarks
+
+ready: $(VENV)/.test
+	$(BIN)/python Testing/CMake/readiness.py
 
 # shap wants a package from PyPI that is called slicer as 3D Slicer's own is: it is left out of the environment, and locked
 # by itself for the private folder that explanations use.

@@ -10,6 +10,7 @@ import io
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,14 @@ THUMBNAILS = ROOT / "Resources" / "SampleData"
 THUMBNAIL = (280, 260)
 """Width and height of a thumbnail of the Sample Data module, in pixels."""
 SHOWN = ("arterial-axial", "delayed-axial", "portal-coronal", "surfaces")
-MODULES = ("HCCResponse", "HCCSurvival")
+RUN = ("applyButton", "progressBar", "readyLabel", "messageLabel")
+"""Names of the widgets that show how far a run is."""
 AROUND = 75.0
 """How far the picture of habitats reaches from its middle (mm)."""
 WIDTH = 480
 """Of each of the four pictures of the case, in pixels."""
-WINDOW_WIDTH = 560
+WINDOW_WIDTH, LOWEST = 560, 420
+"""Width and least height of a picture of a window, in pixels."""
 LONGEST_WAIT = 600.0
 
 
@@ -48,15 +51,14 @@ def main() -> None:
         pictures = case_pictures(nodes)
         write(side_by_side(pictures), "case.png")
         write(thumbnail(pictures["arterial-axial"]), "patient-CT.png", THUMBNAILS)
-        record = (files / "case.json").read_text(encoding="utf-8")
-        for name in MODULES:
-            write(window_picture(name, nodes, record), f"{name}.png")
-        write(draft_picture(nodes, record), "draft.png")
+        clear_scene()
+        write_walk(files)
+        write(window_picture("HCCSurvival", files), "HCCSurvival.png")
         clear_scene()
         files = write_phantom(Path(folder) / "mr", 1, PhantomSettings(modality="MR"))
         nodes = add_case(load_case(read_case_folder(files)))
         write(thumbnail(case_pictures(nodes)["arterial-axial"]), "patient-MR.png", THUMBNAILS)
-        write(window_picture("HCCHabitat", nodes, (files / "case.json").read_text(encoding="utf-8")), "HCCHabitat.png")
+        write(window_picture("HCCHabitat", files), "HCCHabitat.png")
         write(habitat_picture(nodes.case_id), "habitats.png")
 
 
@@ -104,41 +106,45 @@ def habitat_picture(case_id: str) -> Image.Image:
     return few_colours(Image.open(stream).convert("RGB"), 200)
 
 
-def draft_picture(nodes: Any, record: str) -> Image.Image:
+def write_walk(files: Path) -> None:
+    """Write the tutorial's pictures: HCC Response from the chosen case to its results, step by step."""
+    widget = open_case("HCCResponse", files)
+    ui = widget.window.ui
+    ui.outlineButton.collapsed = True
+    write(grab(widget, "caseButton", "regionsButton"), "tutorial-case.png")
+    ui.outlineButton.collapsed = False
+    write(draft_picture(widget), "draft.png")
+    write(grab(widget, "clinicalButton"), "tutorial-record.png")
+    ui.applyButton.click()
+    wait_for(lambda: ui.progressBar.value > 0)
+    write(grab(widget, "modelsButton", *RUN), "tutorial-run.png")
+    wait_for(lambda: ui.applyButton.text == "Apply")
+    write(grab(widget, "resultsButton", "messageLabel"), "tutorial-results.png")
+    write(grab(widget), "HCCResponse.png")
+    close(widget)
+
+
+def draft_picture(widget: Any) -> Image.Image:
     """Return the panel with a draft of the tumour that waits to be accepted, and the draft over the image."""
-    import slicer
     from matplotlib.figure import Figure
-    from standin import application
 
     from hccoutcome.scene.drafts import drafts_in
     from hccoutcome.scene.exchange import region_from_segment
     from hccoutcome.scene.slices import PLANES, Frame, cut, cut_mask
 
-    module, _ = application.load_module(ROOT / "HCCResponse" / "HCCResponse.py")
-    widget = application.open_window(module)
-    application.enter(widget)
-    fill_in(widget, nodes, record)
-    ui = widget.window.ui
-    ui.promptSelector.setCurrentNode(box_around(nodes))
+    ui, case = widget.window.ui, widget.window.state.case
+    ui.promptSelector.setCurrentNode(box_around(case.segmentation))
     ui.outlineApplyButton.click()
-    end = time.monotonic() + LONGEST_WAIT
-    while ui.outlineApplyButton.text != "Outline" and time.monotonic() < end:
-        slicer.app.processEvents()
-        time.sleep(0.02)
-    (draft,) = drafts_in(nodes.case_id)
-    for name in ("modelsButton", "outputButton", "resultsButton", "clinicalButton", "caseButton", "logButton"):
-        getattr(ui, name).setVisible(False)
-    for name in ("applyButton", "readyLabel", "messageLabel"):
-        getattr(ui, name).setVisible(False)
-    panel = grab(widget.parent)
-    volume = nodes.images["portal"]
+    wait_for(lambda: ui.outlineApplyButton.text == "Outline")
+    (draft,) = drafts_in(case.case_id)
+    panel = grab(widget, "regionsButton")
     axial = next(plane for plane in PLANES if plane.name == "axial")
     frame = Frame(draft.middle, AROUND, AROUND, 0.15)
     figure = Figure(figsize=(panel.width / 100, panel.width / 100), dpi=100, layout="constrained")
     axes = figure.subplots()
-    display = volume.GetDisplayNode()
+    display = case.portal.GetDisplayNode()
     low, high = display.GetLevel() - display.GetWindow() / 2, display.GetLevel() + display.GetWindow() / 2
-    axes.imshow(cut(volume, axial, frame, low), cmap="gray", vmin=low, vmax=high)
+    axes.imshow(cut(case.portal, axial, frame, low), cmap="gray", vmin=low, vmax=high)
     colour = draft.segmentation.GetSegmentation().GetSegment(draft.region).GetColor()
     inside = cut_mask(region_from_segment(draft.segmentation, draft.region), axial, frame)
     axes.contourf(inside, [0.5, 2.0], colors=[colour], alpha=0.25)
@@ -148,16 +154,17 @@ def draft_picture(nodes: Any, record: str) -> Image.Image:
     stream = io.BytesIO()
     figure.savefig(stream, format="png")
     image = Image.open(stream).convert("RGB")
-    sheet = Image.new("RGB", (panel.width + image.width, max(panel.height, image.height)), "white")
+    sheet = Image.new(
+        "RGB", (panel.width + image.width, max(panel.height, image.height)), panel.convert("RGB").getpixel((0, 0))
+    )
     sheet.paste(panel.convert("RGB"), (0, 0))
     sheet.paste(image, (panel.width, 0))
     widget.window.outlining.reject(0)
-    application.leave(widget)
-    application.close_window(widget)
+    ui.promptSelector.setCurrentNode(None)
     return few_colours(sheet, 256)
 
 
-def box_around(nodes: Any) -> Any:
+def box_around(segmentation: Any) -> Any:
     """Return a ROI around the largest tumour."""
     import numpy as np
     import SimpleITK as sitk
@@ -165,7 +172,7 @@ def box_around(nodes: Any) -> Any:
 
     from hccoutcome.scene.exchange import region_from_segment
 
-    tumour = region_from_segment(nodes.segmentations[0], "tumor")
+    tumour = region_from_segment(segmentation, "tumor")
     parts = sitk.LabelShapeStatisticsImageFilter()
     parts.Execute(sitk.RelabelComponent(sitk.ConnectedComponent(tumour), sortByObjectSize=True))
     bounds = np.array(parts.GetBoundingBox(1))
@@ -207,53 +214,72 @@ def few_colours(image: Image.Image, colours: int) -> Image.Image:
     return found
 
 
-def window_picture(name: str, nodes: Any, record: str) -> Image.Image:
+def window_picture(name: str, files: Path) -> Image.Image:
     """Return a module's window after an analysis of the case."""
-    import slicer
+    widget = open_case(name, files)
+    ui = widget.window.ui
+    ui.applyButton.click()
+    wait_for(lambda: ui.applyButton.text == "Apply")
+    picture = grab(widget)
+    close(widget)
+    return picture
+
+
+def open_case(name: str, files: Path) -> Any:
+    """Return a module's window with the case chosen, as the Sample Data module chooses it, and its first models."""
+    import qt
     from standin import application
+
+    from hccoutcome.gui.sample_data import choose
 
     module, _ = application.load_module(ROOT / name / f"{name}.py")
     widget = application.open_window(module)
     application.enter(widget)
-    fill_in(widget, nodes, record)
+    choose(files, widget.window.state.case)
     ui = widget.window.ui
-    ui.applyButton.click()
-    end = time.monotonic() + LONGEST_WAIT
-    while ui.applyButton.text != "Apply" and time.monotonic() < end:
-        slicer.app.processEvents()
-        time.sleep(0.02)
-    picture = grab(widget.parent)
-    application.leave(widget)
-    application.close_window(widget)
-    return picture
-
-
-def fill_in(widget: Any, nodes: Any, record: str) -> None:
-    """Choose the case as a user does, with its first models."""
-    import qt
-
-    from hccoutcome.gui.rules import record_from_json
-
-    ui = widget.window.ui
-    ui.caseIdEdit.text = nodes.case_id
-    ui.guessButton.click()
-    ui.segmentationSelector.setCurrentNode(nodes.segmentations[0])
-    widget.window.state.case.clinical = record_from_json(record)
     if hasattr(ui, "modelsList"):
         for row in range(min(3, ui.modelsList.count)):
             ui.modelsList.item(row).setCheckState(qt.Qt.Checked)
+    return widget
 
 
-def grab(window: Any) -> Image.Image:
-    """Return a window as it would look on a screen, as tall as it likes to be."""
+def close(widget: Any) -> None:
+    """Close a module's window."""
+    from standin import application
+
+    application.leave(widget)
+    application.close_window(widget)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Let the window work until a condition holds."""
     import slicer
 
-    window.resize(WINDOW_WIDTH, 100)
+    end = time.monotonic() + LONGEST_WAIT
+    while not condition() and time.monotonic() < end:
+        slicer.app.processEvents()
+        time.sleep(0.02)
+
+
+def grab(widget: Any, *names: str) -> Image.Image:
+    """Return a window as it would look on a screen, as tall as it likes to be; only its named parts where given."""
+    import slicer
+    from PySide6.QtWidgets import QWidget
+
+    window, whole = widget.parent, widget.window.ui.applyButton.parentWidget()
+    parts = [part for part in whole.children() if isinstance(part, QWidget) and not part.isHidden()]
+    kept = [part for part in parts if any(part.name == name or part.findChild(QWidget, name) for name in names)]
+    hidden = [part for part in parts if names and part not in kept]
+    for part in hidden:
+        part.visible = False
     window.show()
-    slicer.app.processEvents()
-    window.resize(WINDOW_WIDTH, window.layout().totalHeightForWidth(WINDOW_WIDTH))
-    slicer.app.processEvents()
+    # Tables and labels that wrap settle on their height after they were given a width.
+    for height in (100, None, None):
+        window.resize(WINDOW_WIDTH, height or max(LOWEST, window.layout().totalHeightForWidth(WINDOW_WIDTH)))
+        slicer.app.processEvents()
     image = window.grab().toImage()
+    for part in hidden:
+        part.visible = True
     image = image.convertToFormat(image.Format.Format_RGB888)
     rows = bytes(image.constBits())[: image.bytesPerLine() * image.height()]
     size = (image.width(), image.height())
