@@ -15,6 +15,8 @@ from hccoutcome.errors import InputError
 if TYPE_CHECKING:
     from hccoutcome.cohort.packaging import Trained
 
+FOLDS = 5
+
 
 def add(commands: Any) -> None:
     """Add the command."""
@@ -30,7 +32,7 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--images", metavar="CT|MR|ROOT", help="modality, default that of the paper; for networks the folder of cases"
     )
-    parser.add_argument("--folds", type=positive, default=5, help="of the cross-validation; default 5")
+    parser.add_argument("--folds", type=positive, help="of the cross-validation; default 5, of networks none")
     parser.add_argument("--repeats", type=positive, default=5, help="of the cross-validation; default 5")
     parser.add_argument("--seed", type=int, default=0, help="of everything random; default 0")
     parser.add_argument("--workers", type=positive, default=1, metavar="N", help="processes of the cross-validation")
@@ -56,7 +58,7 @@ def _train(options: argparse.Namespace) -> int:
         reader=options.reader,
         modality=options.modality,
         seed=options.seed,
-        folds=options.folds,
+        folds=options.folds or FOLDS,
         repeats=options.repeats,
         candidates=tuple(options.candidate),
         stability=None if options.stability is None else read_table(options.stability),

@@ -99,7 +99,8 @@ def _settings(options: argparse.Namespace) -> DeepTrainSettings:
     if options.features is not None or options.stability is not None or options.candidate or options.modality:
         raise InputError(f"{options.system} reads images and clinical variables, no features: leave out their options.")
     given = {
-        name: getattr(options, name) for name in ("device", "weights", "size", "from_scratch", "test", "intervals")
+        name: getattr(options, name)
+        for name in ("device", "weights", "size", "from_scratch", "test", "intervals", "folds")
     }
     endpoint = options.endpoint or {"dlopctr": "os"}.get(options.system, "mrecist")
     return DeepTrainSettings(
@@ -140,6 +141,7 @@ def _summary(found: TrainedNetwork, out: Path, folder: Path) -> dict[str, Any]:
         "epochs": len(found.trained.epochs),
         "best_epoch": found.trained.best + 1,
         **figure,
+        "cross_validation": found.evaluation.to_json()["cross_validation"],
         "lost": found.lost,
         "notes": list(found.evaluation.notes),
         "path": str(out),
@@ -155,6 +157,12 @@ def _as_text(summary: dict[str, Any]) -> str:
         lines.append(
             f"  {summary['figure']} {summary['value']:.3f} ({interval}) on {parts['test']} patients never seen"
         )
+    crossed = next(iter(summary["cross_validation"].items()), None)
+    if crossed is not None:
+        name, found = crossed
+        interval = f"95% CI {found['lower']:.3f} to {found['upper']:.3f}"
+        others = parts["training"] + parts["validation"]
+        lines.append(f"  {name} {found['value']:.3f} ({interval}), cross-validated on the {others} others")
     lines.append(
         f"  learned from {parts['training']} patients, {parts['validation']} told when to stop: epoch "
         f"{summary['best_epoch']} of {summary['epochs']}"

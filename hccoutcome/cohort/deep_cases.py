@@ -13,6 +13,7 @@ from hccoutcome.case import Case, CaseFiles
 from hccoutcome.cohort.table import IMAGE_PREFIX, case_files, read_lines
 from hccoutcome.deep.cache import Cache, cached_input
 from hccoutcome.deep.dlopctr_inputs import dlopctr_key
+from hccoutcome.deep.fingerprints import fingerprints
 from hccoutcome.deep.inputs import NetworkInput
 from hccoutcome.deep.package import DeepConfig, network_input
 from hccoutcome.deep.package_making import MODALITIES
@@ -39,6 +40,7 @@ class SeenCases:
         present: which planes exist, (n, planes).
         phantoms: whether they are generated.
         lost: why a patient's images cannot be used, by patient.
+        fingerprints: of each patient's images.
     """
 
     names: tuple[str, ...]
@@ -46,6 +48,7 @@ class SeenCases:
     present: NDArray[np.bool_]
     phantoms: bool
     lost: Mapping[str, str]
+    fingerprints: tuple[tuple[str, ...], ...] = ()
 
 
 def find_cases(table: Path, root: Path, names: Sequence[str]) -> dict[str, CaseFiles]:
@@ -90,9 +93,10 @@ def see_cases(
         progress: told after every case; may stop it.
 
     Raises:
-        InputError: most images cannot be used, or phantoms and patients are mixed.
+        InputError: most images cannot be used, phantoms and patients are mixed, or two patients have one image.
     """
     found: dict[str, NetworkInput] = {}
+    marks: dict[str, tuple[str, ...]] = {}
     lost: dict[str, str] = {}
     kinds: dict[bool, str] = {}
     for number, (name, own) in enumerate(files.items()):
@@ -100,6 +104,7 @@ def see_cases(
         try:
             case = load_case(own)
             found[name] = seen_of(case, config, cache)
+            marks[name] = fingerprints(case.images, config.phases)
             kinds.setdefault(case.synthetic, name)
         except InputError as error:
             lost[name] = str(error)
@@ -113,9 +118,26 @@ def see_cases(
             f"Patients and generated cases cannot be learned from together, found '{kinds[False]}' and "
             f"'{kinds[True]}': leave the generated ones out."
         )
+    _refuse_twins(marks)
     folder.mkdir(parents=True, exist_ok=True)
     pixels, present = stack_inputs(found.values(), len(found), folder / PIXELS_FILE)
-    return SeenCases(tuple(found), pixels, present, True in kinds, lost)
+    return SeenCases(tuple(found), pixels, present, True in kinds, lost, tuple(marks[name] for name in found))
+
+
+def _refuse_twins(marks: Mapping[str, Sequence[str]]) -> None:
+    """Refuse one image under two names: on both sides of a split the network would know the answer.
+
+    Raises:
+        InputError: there is one.
+    """
+    owners: dict[str, str] = {}
+    for name, own in marks.items():
+        for mark in own:
+            if owners.setdefault(mark, name) != name:
+                raise InputError(
+                    f"Each patient was expected to have images of their own, found the same image for "
+                    f"'{owners[mark]}' and '{name}': keep one row a patient."
+                )
 
 
 def seen_of(case: Case, config: DeepConfig, cache: Cache | None) -> NetworkInput:

@@ -21,7 +21,9 @@ from hccoutcome.package.container import NETWORK
 from hccoutcome.package.format import Package, PhaseNeed, Range, RegionNeed, Requirements, VariableNeed
 from hccoutcome.package.inputs import Column
 from hccoutcome.package.liver_scores import variable_need
+from hccoutcome.package.prognosis import Prognosis
 from hccoutcome.package.reference import learned_distribution, learned_reference
+from hccoutcome.package.threshold import ClassThreshold
 from hccoutcome.version import __version__
 
 LIBRARIES = ("torch", "monai", "numpy", "safetensors")
@@ -70,6 +72,8 @@ class Making:
         title: what a reader calls it; made of system and endpoint where empty.
         cohort: who the patients are, in words.
         settings: what it takes to train it again, JSON data.
+        threshold: from which the outcome is predicted, None where it tells no classes.
+        prognosis: what became of its cohort, None where it says nothing on survival.
     """
 
     name: str
@@ -79,6 +83,8 @@ class Making:
     title: str = ""
     cohort: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
+    threshold: ClassThreshold | None = None
+    prognosis: Prognosis | None = None
 
 
 def make_package(config: DeepConfig, model: DeepModel, table: pd.DataFrame, making: Making) -> Package:
@@ -104,6 +110,8 @@ def make_package(config: DeepConfig, model: DeepModel, table: pd.DataFrame, maki
         weights=config.to_json(),
         models={NETWORK: network_bytes(model)},
         vectors=make_vectors(model, _planes(config), config.view.pixels, _made_up(config, table)),
+        threshold=making.threshold,
+        prognosis=making.prognosis,
         card=making.card,
         software={"hccoutcome": __version__, "python": platform.python_version(), **installed_versions()},
     )

@@ -155,9 +155,9 @@ def proportion(count: int, total: int, level: float = 0.95) -> Estimate | None:
 
 
 def wilson(count: int, total: int, level: float = 0.95) -> tuple[float, float]:
-    """Return the limits of Wilson's interval of a proportion."""
+    """Return the limits of Wilson's interval of a proportion, which hold it in spite of rounding."""
     lower, upper = proportion_confint(count, total, alpha=1 - level, method="wilson")
-    return float(lower), float(upper)
+    return min(float(lower), count / total), max(float(upper), count / total)
 
 
 def brier(y: ArrayLike, probabilities: ArrayLike, level: float = 0.95) -> Brier:

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from hccoutcome.errors import InputError
 from hccoutcome.strict_json import Fields, one_of
 
 ThresholdRule = Literal["youden"]
 CLASSES = ("no response predicted", "response predicted")
+JudgedOn = Literal["cross-validation", "held out"]
+PredictedOutcome = Literal["response", "one-year survival"]
+_JUDGED_ON: JudgedOn = "cross-validation"
+_OUTCOME: PredictedOutcome = "response"
 CRITERIA: Mapping[ThresholdRule, str] = MappingProxyType(
     {"youden": "the largest sum of sensitivity and specificity (Youden)"}
 )
@@ -35,8 +39,10 @@ class ClassThreshold:
         value: probability from which a response is predicted, between 0 and 1.
         rule: a key of ``CRITERIA``.
         patients: of the training cohort that it was chosen on.
-        sensitivity, specificity: in cross-validation, of thresholds that were chosen without the patients judged.
+        sensitivity, specificity: on patients without whom the threshold was chosen.
         source: how threshold and rates came about, in words.
+        judged_on: whether these were left out by a cross-validation, or held out of training altogether.
+        outcome: what is predicted.
     """
 
     value: float
@@ -45,6 +51,8 @@ class ClassThreshold:
     sensitivity: Rate
     specificity: Rate
     source: str
+    judged_on: JudgedOn = _JUDGED_ON
+    outcome: PredictedOutcome = _OUTCOME
 
     @property
     def criterion(self) -> str:
@@ -56,12 +64,13 @@ class ClassThreshold:
         return probability >= self.value
 
     def called(self, probability: float) -> str:
-        """Return the class of a probability in words, one of ``CLASSES``."""
-        return CLASSES[self.predicts_response(probability)]
+        """Return the class of a probability in words: for a response one of ``CLASSES``."""
+        return f"{'' if self.predicts_response(probability) else 'no '}{self.outcome} predicted"
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON data."""
-        return asdict(self)
+        """Return plain JSON data; what is usual is left out, as packages had it before there was anything else."""
+        usual = {"judged_on": _JUDGED_ON, "outcome": _OUTCOME}
+        return {name: value for name, value in asdict(self).items() if usual.get(name) != value}
 
 
 def parse_threshold(data: Mapping[str, Any], where: str) -> ClassThreshold:
@@ -78,6 +87,8 @@ def parse_threshold(data: Mapping[str, Any], where: str) -> ClassThreshold:
         sensitivity=_rate(fields.object("sensitivity"), f"{where}, 'sensitivity'"),
         specificity=_rate(fields.object("specificity"), f"{where}, 'specificity'"),
         source=fields.text("source"),
+        judged_on=one_of(fields.text("judged_on", _JUDGED_ON), get_args(JudgedOn), f"{where}, 'judged_on'"),
+        outcome=one_of(fields.text("outcome", _OUTCOME), get_args(PredictedOutcome), f"{where}, 'outcome'"),
     )
     fields.done()
     if not 0 < threshold.value < 1 or threshold.patients < 1:

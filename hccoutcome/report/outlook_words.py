@@ -101,8 +101,10 @@ def _response(prediction: Prediction, threshold: ClassThreshold) -> Iterator[str
         f"{_number(threshold.value)}, the one with {threshold.criterion} in the training cohort "
         f"({threshold.patients} patients)."
     )
+    whose = "responders" if threshold.outcome == "response" else "survivors"
+    where = {"cross-validation": "In cross-validation such a", "held out": "On patients held out of the training this"}
     yield (
-        f"In cross-validation such a threshold found {_rate(threshold.sensitivity)} of the responders (sensitivity) "
+        f"{where[threshold.judged_on]} threshold found {_rate(threshold.sensitivity)} of the {whose} (sensitivity) "
         f"and {_rate(threshold.specificity)} of the others (specificity)."
     )
 

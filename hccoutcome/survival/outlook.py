@@ -35,7 +35,10 @@ def score_curve(outcome: np.ndarray, risk: np.ndarray, times: np.ndarray) -> Sco
     event, time = outcome["event"], outcome["time"]
     coefficient = 0.0
     if risk.std() > 0:
-        coefficient = float(CoxPHSurvivalAnalysis(ties="breslow").fit(risk[:, None], outcome).coef_[0])
+        # On the scale of deviations: Newton's steps leave the range of numbers where a risk hardly varies.
+        scaled = (risk - risk.mean()) / risk.std()
+        fitted = CoxPHSurvivalAnalysis(ties="breslow").fit(scaled[:, None], outcome)
+        coefficient = float(fitted.coef_[0] / risk.std())
     deaths = np.sort(time[event])
     at_risk = time >= deaths[:, None]
     weight = np.exp(coefficient * risk) * at_risk
