@@ -104,15 +104,18 @@ def slice_by_spline(image: sitk.Image, frame: Frame) -> sitk.Image:
     inside = min(max(height, 0.0), slices - 1.0)
     low = max(int(inside) - SPLINE_REACH, 0)
     high = min(int(inside) + 2 + SPLINE_REACH, slices)
-    voxels = sitk.GetArrayViewFromImage(image)[low:high].astype(np.float64)
-    if len(voxels) == 1:
-        plane = voxels[0]
-    else:
-        spline = make_interp_spline(np.arange(low, high), voxels, k=min(3, len(voxels) - 1), axis=0)
-        plane = spline(inside)
+    voxels = sitk.GetArrayViewFromImage(image)[low:high]
+    plane = np.tensordot(_spline_weights(high - low, inside - low), voxels, axes=1)
     affine = Geometry.from_image(image).affine
     affine[:3, 3] += affine[:3, 2] * height
     return image_from_array(np.ascontiguousarray(plane[None], dtype=np.float32), affine)
+
+
+def _spline_weights(slices: int, place: float) -> NDArray[np.float64]:
+    """Return by how much each slice counts in a cubic spline at a place: a spline is linear in what it goes through."""
+    if slices == 1:
+        return np.ones(1)
+    return make_interp_spline(np.arange(slices), np.eye(slices), k=min(3, slices - 1))(place)
 
 
 def part_around(image: sitk.Image, grid: Geometry, margin: int = SPLINE_REACH) -> sitk.Image:
