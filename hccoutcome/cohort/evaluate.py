@@ -5,12 +5,9 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import pandas as pd
-from joblib import parallel_config
-from threadpoolctl import threadpool_limits
 
 from hccoutcome.clinical.endpoints import ENDPOINTS, YEAR
 from hccoutcome.cohort.evaluate_adjust import matched, multivariable
@@ -40,6 +37,7 @@ from hccoutcome.evaluation.judging import (
 from hccoutcome.evaluation.leaving_out import Occlusion, occlusion_table
 from hccoutcome.evaluation.study import Applied, Followed, Left, Matched, Multivariable, Predicted, Step, Study
 from hccoutcome.evaluation.survival import median_follow_up
+from hccoutcome.evaluation.threads import one_thread_each
 from hccoutcome.package.learned_system import installed_versions
 from hccoutcome.progress import Progress, part, silent
 from hccoutcome.version import __version__
@@ -91,7 +89,7 @@ def evaluate(
     subgroups = published_subgroups(data.X)
     # Packages first: what they refuse is known before the long work.
     looked = _look(contenders, study, data, images, times, part(progress, 0.0, 0.6))
-    with _one_thread_each():
+    with one_thread_each():
         of_packages = {
             item.label: _apply(item, study, data, times, verified, looked) for item in contenders if item.package
         }
@@ -169,15 +167,6 @@ def _multivariable(
         return multivariable(data.y, given, covariates, added), ()
     except InputError as error:
         return None, (f"The Cox model with covariates could not be fitted: {error}",)
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Give each process one thread for linear algebra: small matrices are slower, and sums less alike, with several."""
-    with ExitStack() as stack:
-        stack.enter_context(threadpool_limits(1))
-        stack.enter_context(parallel_config(backend="loky", inner_max_num_threads=1))
-        yield
 
 
 def _times(

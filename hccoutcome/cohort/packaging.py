@@ -21,6 +21,7 @@ from hccoutcome.cohort.training_cohort import TrainingCohort
 from hccoutcome.errors import InputError, nearest
 from hccoutcome.evaluation.crossvalidation import OutOfFold, derive_seed, out_of_fold
 from hccoutcome.evaluation.operating import out_of_fold_threshold, threshold_agreement
+from hccoutcome.evaluation.threads import one_thread_each
 from hccoutcome.naming import parse_feature_name
 from hccoutcome.package.format import Package, PhaseNeed, Range, RegionNeed, Requirements, VariableNeed
 from hccoutcome.package.inputs import Column, columns_of_modality
@@ -182,7 +183,8 @@ def train_package(
     )
     found = _cross_validate(estimator, data, settings, workers, progress)
     progress(0.95, "training on all patients")
-    estimator.fit(data.X, data.y)
+    with one_thread_each():
+        estimator.fit(data.X, data.y)
     return Trained(_package(system, settings, data, estimator, found, cohort), found)
 
 

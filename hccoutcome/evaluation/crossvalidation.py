@@ -25,6 +25,7 @@ from hccoutcome.errors import InputError
 from hccoutcome.evaluation.classification import Rule, choose_threshold
 from hccoutcome.evaluation.estimate import Bools, Floats, Integers
 from hccoutcome.evaluation.outcomes import check_binary, check_groups, check_survival, is_survival
+from hccoutcome.evaluation.threads import one_thread_each
 from hccoutcome.progress import Progress, silent
 
 
@@ -197,16 +198,17 @@ def out_of_fold(
         )
     ]
     rule = _ThresholdRule(threshold_rule, threshold_target, threshold_folds)
-    parts = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(_one_fold)(
-            estimator, X, outcome, train, held, tuple(times), derive_seed(seed, repeat, number), rule, groups
-        )
-        for repeat, number, train, held in jobs
-    )
     done = []
-    for part in parts:
-        done.append(part)
-        progress(len(done) / len(jobs), f"cross-validating, {len(done)} of {len(jobs)} models")
+    with one_thread_each():
+        parts = Parallel(n_jobs=n_jobs, return_as="generator")(
+            delayed(_one_fold)(
+                estimator, X, outcome, train, held, tuple(times), derive_seed(seed, repeat, number), rule, groups
+            )
+            for repeat, number, train, held in jobs
+        )
+        for part in parts:
+            done.append(part)
+            progress(len(done) / len(jobs), f"cross-validating, {len(done)} of {len(jobs)} models")
     shape = (repeats, len(X))
     predictions, percentiles, fold = np.empty(shape), np.empty(shape), np.empty(shape, np.int64)
     thresholds = np.empty((repeats, folds))

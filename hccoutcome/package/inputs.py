@@ -74,8 +74,15 @@ class Column:
 
     def numbers(self, values: Iterable[Any]) -> np.ndarray:
         """Return what the model reads for several patients, shape (patients,)."""
-        found = np.array([self.number(value) for value in values], dtype=float)
+        found = self.plain(values)
         return (np.where(np.isnan(found), self.fill, found) - self.centre) / self.scale
+
+    def plain(self, values: Iterable[Any]) -> np.ndarray:
+        """Return the numbers behind several values, NaN where missing, shape (patients,)."""
+        as_they_are = not self.codes and not self.logarithm
+        if as_they_are and isinstance(values, np.ndarray) and values.dtype == np.float64:
+            return values
+        return np.array([self.number(value) for value in values], dtype=float)
 
     def to_json(self) -> dict[str, Any]:
         """Return the column as JSON data."""
@@ -129,7 +136,8 @@ def table_matrix(columns: Sequence[Column], table: pd.DataFrame) -> np.ndarray:
                 f"The model was fitted on the column '{column.name}', which the table lacks: add it, empty where it is "
                 "not known."
             )
-    read = [column.numbers(table[column.name]) for column in columns]
+    values = _values([column.name for column in columns], table)
+    read = [column.numbers(values[column.name]) for column in columns]
     return np.column_stack(read) if read else np.empty((len(table), 0))
 
 
@@ -143,14 +151,23 @@ def learn_columns(table: pd.DataFrame, standardise: bool = True) -> tuple[Column
     Raises:
         InputError: a text that is no category of the schema's variable, or an infinite number.
     """
-    columns = (_learn(str(name), table[name], standardise) for name in table.columns)
+    values = _values(list(table.columns), table)
+    columns = (_learn(str(name), values[name], standardise) for name in table.columns)
     return tuple(column for column in columns if column is not None)
 
 
-def _learn(name: str, values: pd.Series, standardise: bool) -> Column | None:
+def _values(names: Sequence[str], table: pd.DataFrame) -> dict[str, Iterable[Any]]:
+    """Return the values of some columns by name; numbers in one go, since a table may have thousands of them."""
+    kinds = dict(zip(table.columns, table.dtypes, strict=True))
+    plain = [name for name in names if kinds[name] == np.float64]
+    numbers = dict(zip(plain, table[plain].to_numpy().T, strict=True))
+    return {name: numbers[name] if name in numbers else table[name] for name in names}
+
+
+def _learn(name: str, values: Iterable[Any], standardise: bool) -> Column | None:
     codes = {code.value: float(code.number) for code in VARIABLES[name].codes} if _is_category(name) else {}
     plain = Column(name, np.nan, codes=codes, logarithm=spans_magnitudes(name))
-    found = np.array([plain.number(value) for value in values], dtype=float)
+    found = plain.plain(values)
     if np.isinf(found).any():
         raise InputError(f"The column '{name}' holds an infinite number: correct it or leave the cell empty.")
     known = found[~np.isnan(found)]

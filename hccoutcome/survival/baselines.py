@@ -70,9 +70,15 @@ class CoxRidge(SurvivalEstimator):
         turned, axes = rotated(values.to_numpy())
         splits = list(StratifiedFolds(self.inner_folds, self.random_state or 0).split(turned, outcome))
         self.penalty_ = max(self.penalties, key=lambda penalty: held_out_likelihood(turned, outcome, penalty, splits))
-        model = CoxPHSurvivalAnalysis(alpha=self.penalty_).fit(turned, outcome)
+        model = ridge_cox(turned, outcome, self.penalty_)
         part = linear_part(part_name(self.modality), columns, axes @ model.coef_)
         return self._learned(LearnedModel("survival", (part,)), X)
+
+
+def ridge_cox(values: np.ndarray, outcome: np.ndarray, penalty: float) -> CoxPHSurvivalAnalysis:
+    """Return Cox's model with a ridge penalty; a Newton step that overflows is halved by the library, in silence."""
+    with np.errstate(over="ignore"):
+        return CoxPHSurvivalAnalysis(alpha=penalty).fit(values, outcome)
 
 
 def held_out_likelihood(
@@ -91,7 +97,7 @@ def held_out_likelihood(
     """
     added = 0.0
     for train, _ in splits:
-        model = CoxPHSurvivalAnalysis(alpha=penalty).fit(values[train], outcome[train])
+        model = ridge_cox(values[train], outcome[train], penalty)
         hazard = values @ model.coef_
         added += partial_likelihood(outcome, hazard) - partial_likelihood(outcome[train], hazard[train])
     return added

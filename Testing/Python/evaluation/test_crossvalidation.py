@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sksurv.linear_model import CoxPHSurvivalAnalysis
 from sksurv.svm import FastSurvivalSVM
+from threadpoolctl import threadpool_limits
 
 from hccoutcome.errors import InputError
 from hccoutcome.evaluation.crossvalidation import (
@@ -244,3 +245,14 @@ def test_splits_serve_scikit_learn() -> None:
     assert folds.get_n_splits() == 3
     held = np.concatenate([held for _, held in folds.split(None, response)])
     assert sorted(held) == list(range(30))
+
+
+def test_the_threads_of_the_machine_change_no_bit() -> None:
+    random = np.random.default_rng(8)
+    table = pd.DataFrame(random.normal(size=(60, 300)), [f"P{n:02}" for n in range(60)], [f"x{n}" for n in range(300)])
+    y = table["x0"].to_numpy() + random.normal(size=60) > 0
+    found = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            found.append(out_of_fold(LogisticRegression(solver="newton-cholesky"), table, y, folds=3).predictions)
+    assert found[0].tobytes() == found[1].tobytes()
