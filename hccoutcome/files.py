@@ -24,7 +24,8 @@ def explained_write_errors(path: Path) -> Iterator[None]:
     """Turn a full disk, a read-only folder or a file in the way into one sentence that names the folder.
 
     Raises:
-        EnvironmentNeeded: in place of the OSError; other OSErrors pass.
+        EnvironmentNeeded: in place of the OSError, or of what SimpleITK raises where it cannot write an image; other
+            errors pass.
     """
     try:
         yield
@@ -38,6 +39,13 @@ def explained_write_errors(path: Path) -> Iterator[None]:
         if isinstance(error, FileNotFoundError):
             raise EnvironmentNeeded(f"The folder '{path}' cannot be made: choose another.") from error
         raise
+    except RuntimeError as error:
+        # SimpleITK raises nothing narrower and names no cause.
+        if "ImageFileWriter" not in str(error):
+            raise
+        raise EnvironmentNeeded(
+            f"An image could not be written whole to '{path}': free some space, or choose another folder."
+        ) from error
 
 
 def check_target(path: Path) -> Path:
@@ -58,13 +66,17 @@ def check_target(path: Path) -> Path:
 def check_not_replaced(targets: Iterable[Path], sources: Iterable[Path]) -> None:
     """Refuse to write a file over one that is read, or two results into one file.
 
+    Args:
+        targets: files that are to be written.
+        sources: files that are read, and folders, in which no file may be replaced but a new one may be written.
+
     Raises:
         InputError: names the file.
     """
     read = {path.resolve() for path in sources}
     written: set[Path] = set()
     for path in targets:
-        if path.resolve() in read:
+        if path.resolve() in read or (path.exists() and not read.isdisjoint(path.resolve().parents)):
             raise InputError(f"A result is written beside what is read, found '{path}' for both: name another file.")
         if path.resolve() in written:
             raise InputError(f"Each result has a file of its own, found '{path}' for two: name another file.")

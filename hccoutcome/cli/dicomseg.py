@@ -50,7 +50,7 @@ def _list(options: argparse.Namespace) -> int:
 
 def _import(options: argparse.Namespace) -> int:
     from hccoutcome.case import ImageFile
-    from hccoutcome.files import check_target, sha256_of
+    from hccoutcome.files import check_not_replaced, check_target, sha256_of
     from hccoutcome.imaging.reading import load_image
     from hccoutcome.progress import part
     from hccoutcome.segmentation import Draft
@@ -59,6 +59,7 @@ def _import(options: argparse.Namespace) -> int:
     from hccoutcome.version import __version__
 
     check_target(check_name(options.out))
+    check_not_replaced([options.out], [options.file, options.image])
     segments = {region: [asdict(found) for found in listed] for region, listed in regions_in(options.file).items()}
     with Bar(options) as bar:
         image = load_image(ImageFile(options.image), None, part(bar.progress, 0.0, 0.8)).image
@@ -79,7 +80,7 @@ def _import(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from hccoutcome.files import check_target
+    from hccoutcome.files import check_not_replaced, check_target
     from hccoutcome.imaging.dicom import read_series
     from hccoutcome.imaging.geometry import on_grid, same_lattice
     from hccoutcome.imaging.reading import read_mask, unite
@@ -92,7 +93,9 @@ def _export(options: argparse.Namespace) -> int:
         raise InputError("A DICOM SEG object needs a mask, found none: give one as --mask REGION=PATH.")
     check_target(options.out)
     folder, _, uid = options.series.partition("#")
-    maker = _maker([file.path for listed in files.masks.values() for file in listed], options.made)
+    paths = [file.path for listed in files.masks.values() for file in listed]
+    check_not_replaced([options.out], [Path(folder), *paths])
+    maker = _maker(paths, options.made)
     with Bar(options) as bar:
         series = read_series(Path(folder), uid or None, None, part(bar.progress, 0.0, 0.8))
         masks = {}

@@ -47,13 +47,14 @@ def _segment(options: argparse.Namespace) -> int:
     if options.list:
         return _list(options)
     _check(options)
-    from hccoutcome.files import check_target
+    from hccoutcome.files import check_not_replaced, check_target
     from hccoutcome.progress import part
     from hccoutcome.segmentation import segment
     from hccoutcome.segmentation.draft import check_name, write_draft
     from hccoutcome.segmentation.hints import draft_hints
 
     check_target(check_name(options.out))
+    check_not_replaced(filter(None, (options.out, options.dicom_seg)), _sources(options))
     series = _series_folder(options)
     with Bar(options) as bar:
         task = _task(options, part(bar.progress, 0.0, 0.2))
@@ -74,6 +75,15 @@ def _check(options: argparse.Namespace) -> None:
         )
     if options.out is None:
         raise InputError("A segmentation needs a file to go to, found none: give --out FILE.seg.nrrd.")
+
+
+def _sources(options: argparse.Namespace) -> list[Path]:
+    """Return the files and folders that are read."""
+    from hccoutcome.loading import case_files
+
+    files = case_files(None, options.image, options.mask)
+    masks = [mask.path for listed in files.masks.values() for mask in listed]
+    return [*(image.path for image in files.images.values()), *masks, *filter(None, (options.roi, options.seeds))]
 
 
 def _series_folder(options: argparse.Namespace) -> tuple[str, ImageFile] | None:

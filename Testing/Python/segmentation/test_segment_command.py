@@ -1,0 +1,82 @@
+"""``hcc segment`` and ``hcc dicomseg`` as people misuse them: what they read is never written over."""
+
+from __future__ import annotations
+
+import resource
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from lesions import ball, grid, with_lesion
+
+from hccoutcome.cli import main
+from hccoutcome.errors import EnvironmentNeeded
+from hccoutcome.imaging.itk import quiet_itk
+from hccoutcome.segmentation import Draft
+from hccoutcome.segmentation.draft import write_draft
+
+BOX = ("--box", "15,25,15,25,7,13")
+
+
+@pytest.fixture
+def image(tmp_path):
+    """A file with an image that is named as a segmentation, so that nothing but its content protects it."""
+    empty = grid((20, 40, 40))
+    path = tmp_path / "image.seg.nrrd"
+    sitk.WriteImage(with_lesion(empty, ball(empty, (20.0, 20.0, 20.0), 9.0)), str(path))
+    return path
+
+
+def test_an_image_that_is_outlined_is_not_replaced(image, tmp_path, capsys):
+    before = image.read_bytes()
+    link = tmp_path / "link.seg.nrrd"
+    link.symlink_to(image)
+    for out in (image, link):
+        assert main(["segment", "--image", f"portal={image}", *BOX, "--out", str(out)]) == 2
+        assert "A result is written beside what is read" in capsys.readouterr().err
+    assert image.read_bytes() == before
+    assert link.is_symlink()
+
+
+def test_a_mask_and_a_markup_file_that_are_read_are_not_replaced(image, tmp_path, capsys):
+    mask, roi = tmp_path / "liver.seg.nrrd", tmp_path / "roi.seg.nrrd"
+    sitk.WriteImage(sitk.Cast(sitk.ReadImage(str(image)) > -1000, sitk.sitkUInt8), str(mask))
+    roi.write_text("{}")
+    asked = ["segment", "--image", f"portal={image}"]
+    assert main([*asked, *BOX, "--mask", f"liver={mask}", "--out", str(mask)]) == 2
+    assert main([*asked, "--roi", str(roi), "--out", str(roi)]) == 2
+    assert capsys.readouterr().err.count("name another file") == 2
+    assert roi.read_text() == "{}"
+
+
+def test_a_slice_of_a_series_is_not_replaced_but_a_file_beside_it_is_welcome(tmp_path, capsys, data):
+    source = data / "dicom_seg_liver"
+    if not source.is_dir():
+        pytest.skip("the DICOM SEG of a liver is not among the real data")
+    series = tmp_path / "ct"
+    series.mkdir()
+    for file in (source / "ct").iterdir():
+        (series / file.name).write_bytes(file.read_bytes())
+    (series / "seg.seg.nrrd").write_bytes((source / "liver.dcm").read_bytes())
+    slices = {path: path.read_bytes() for path in series.iterdir()}
+    export = ["dicomseg", "export", "--series", str(series), "--mask", f"liver={source / 'liver_seg.nrrd'}"]
+    assert main([*export, "--made", "manual", "--out", str(series / "01.dcm")]) == 2
+    seg = series / "seg.seg.nrrd"
+    assert main(["dicomseg", "import", str(seg), "--image", str(series), "--out", str(seg)]) == 2
+    assert capsys.readouterr().err.count("name another file") == 2
+    assert {path: path.read_bytes() for path in series.iterdir()} == slices
+    assert main([*export, "--made", "manual", "--out", str(series / "new.dcm")]) == 0
+
+
+def test_a_disk_that_is_full_is_told_in_a_sentence_and_leaves_nothing(tmp_path):
+    shape = (20, 200, 200)
+    mask = sitk.GetImageFromArray(np.random.default_rng(0).integers(0, 2, shape).astype(np.uint8))
+    draft = Draft({"tumor": mask}, {"engine": "toy", "version": "1"})
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        with pytest.raises(EnvironmentNeeded, match="free some space"), quiet_itk():
+            write_draft(draft, tmp_path / "draft.seg.nrrd")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []
