@@ -224,13 +224,14 @@ def _perturb(options: argparse.Namespace) -> int:
     from hccoutcome.stability.ratings import renamed
     from hccoutcome.stability.study import perturb_case
     from hccoutcome.stability.table import Gate
-    from hccoutcome.stability.writing import write_study
+    from hccoutcome.stability.writing import check_study_folder, write_study
 
     if not 0 <= options.show <= 100:
         raise InputError(f"A scene shows 0 to 100 perturbed masks, found {options.show}: correct --show.")
     subject, gate = check_case_id(options.subject or options.out.resolve().name), Gate(None, cv=options.cv)
     settings, radiomics = PerturbationSettings(options.chain), load_settings(options.settings)
     image, mask, prefix = _image_and_mask(options.image, options.mask)
+    check_study_folder(options.out)
     kept = _Masks(options.out, image, 0 if options.no_scene else options.show)
     with Bar(options) as bar:
         study = perturb_case(

@@ -181,6 +181,8 @@ def attach_stability(
         InputError: one of them cannot be read, or the table measured no feature of the package.
     """
     package = read_package(name_or_path)
+    if not package.requirements.features:
+        raise InputError(f"The package '{package.name}' reads no features, so it needs no stability table.")
     measured = read_table(Path(table))
     warnings = _extracted_otherwise(package, measured)
     package = replace(package.with_stability(measured, cohort), name=name or package.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import difflib
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -150,9 +151,12 @@ def _number(cell: str, column: str, where: str) -> float:
     if cell.lower() in _MISSING:
         return np.nan
     try:
-        return float(cell)
+        value = float(cell)
+        if not math.isfinite(value):
+            raise ValueError(cell)
+        return value
     except ValueError:
         raise InputError(
-            f"A feature is a number, found '{cell}' in column '{column}', {where}: correct it, or leave the column out "
-            f"with --ignore {column}."
+            f"A feature is a finite number, found '{cell}' in column '{column}', {where}: correct it, or leave the "
+            f"column out with --ignore {column}."
         ) from None

@@ -7,10 +7,12 @@ from typing import Any
 
 import SimpleITK as sitk
 
+from hccoutcome.errors import InputError
 from hccoutcome.files import explained_write_errors, write_atomically, write_csv, write_json
 from hccoutcome.stability.perturbation import Perturbation
 from hccoutcome.stability.study import PerturbationStudy
 from hccoutcome.stability.table import COLUMNS, StabilityTable, write_table
+from hccoutcome.strict_json import parse_json
 
 SUBJECT, PERTURBATION = "subject", "perturbation"
 """Columns of the feature table that name the subject and the repeat."""
@@ -27,11 +29,56 @@ def mask_path(folder: Path, perturbation: Perturbation) -> Path:
     return folder / "masks" / f"perturbation-{perturbation.index:03d}.seg.nrrd"
 
 
+def check_study_folder(folder: Path) -> None:
+    """Refuse a folder in which a study would replace or take away what no study wrote.
+
+    Raises:
+        InputError: names the first such file.
+    """
+    foreign = [path for path in _study_paths(folder) if path not in _written(folder)]
+    if foreign:
+        raise InputError(
+            f"'{foreign[0].relative_to(folder)}' in the folder '{folder.name}' was not written by hcc perturb, which "
+            "would replace it: choose another folder for the study."
+        )
+
+
 def clear_study(folder: Path) -> None:
-    """Take away what an earlier study left in a folder; anything else in it stays."""
-    for pattern in ("masks/perturbation-*.seg.nrrd", *FILES):
-        for path in folder.glob(pattern):
-            path.unlink()
+    """Take away what an earlier study wrote in a folder; anything else in it stays."""
+    for path in _written(folder):
+        path.unlink()
+
+
+def _study_paths(folder: Path) -> list[Path]:
+    """Return what lies in a folder under the names of a study's files."""
+    patterns = ("masks/perturbation-*.seg.nrrd", *FILES)
+    return [path for pattern in patterns for path in sorted(folder.glob(pattern))]
+
+
+def _written(folder: Path) -> list[Path]:
+    """Return the files that a study wrote: its masks say so themselves, of the others ``study.json`` does."""
+    whole = _is_study(folder / STUDY_FILE)
+    masks = folder / "masks"
+    return [path for path in _study_paths(folder) if (_is_own_mask(path) if path.parent == masks else whole)]
+
+
+def _is_study(path: Path) -> bool:
+    try:
+        found = parse_json(path.read_bytes(), path.name)
+    except (OSError, InputError):
+        return False
+    return isinstance(found, dict) and all(isinstance(found.get(key), dict) for key in ("perturbation", "radiomics"))
+
+
+def _is_own_mask(path: Path) -> bool:
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError:  # cut short, or no image at all
+        return False
+    tag = "Segment0_Name"
+    return reader.HasMetaDataKey(tag) and reader.GetMetaData(tag).startswith(f"{PERTURBATION} ")
 
 
 def write_mask(path: Path, mask: sitk.Image, name: str) -> Path:

@@ -232,6 +232,16 @@ def test_a_table_of_other_radiomics_settings_is_refused(tmp_path: Path) -> None:
                 commands.attach_stability(RADSCORE, path, tmp_path / out)
 
 
+def test_a_package_without_features_is_told_that_and_nothing_of_settings(tmp_path: Path) -> None:
+    table = measured(STEADY)
+    path = write_table(
+        tmp_path / "s.json", replace(table, provenance={**table.provenance, "settings_sha256": "0" * 64})
+    )
+    with pytest.raises(InputError, match="'albi' reads no features, so it needs no stability table"):
+        commands.attach_stability("albi", path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_package_under_its_old_name_is_told_apart(tmp_path: Path) -> None:
     table = write_table(tmp_path / "stability.json", measured(STEADY))
     answer = commands.attach_stability(RADSCORE, table, tmp_path / "measured")

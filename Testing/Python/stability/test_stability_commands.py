@@ -14,9 +14,11 @@ from perturbation_case import case
 
 from hccoutcome.cli import main
 from hccoutcome.errors import InputError
+from hccoutcome.stability.perturbation import Perturbation
 from hccoutcome.stability.ratings import ratings_of
 from hccoutcome.stability.retest import COLUMNS, retest_rows
 from hccoutcome.stability.table import read_table
+from hccoutcome.stability.writing import check_study_folder, clear_study, mask_path, write_mask
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -154,3 +156,41 @@ def test_five_real_segmenters_agree_as_simpleitk_measures(data: Path, tmp_path: 
         pair = (sitk.ReadImage(str(names[row[end]])) == 1 for end in ("first", "second"))
         overlap.Execute(*pair)
         assert float(row["dice"]) == pytest.approx(overlap.GetDiceCoefficient())
+
+
+@pytest.mark.parametrize("cell", ["inf", "-Infinity", "1e999"])
+def test_an_infinite_rating_is_no_missing_one(features: Path, tmp_path: Path, capsys, cell: str) -> None:
+    lines = features.read_text().splitlines()
+    lines[1] = lines[1].rpartition(",")[0] + f",{cell}"
+    features.write_text("\n".join(lines))
+    assert stability(features, "--out", str(tmp_path / "s.csv")) == 2
+    assert f"A feature is a finite number, found '{cell}' in column 'y', line 2" in capsys.readouterr().err
+
+
+def test_a_study_takes_away_nothing_that_no_study_wrote(tmp_path: Path) -> None:
+    """A folder of 'hcc cohort' holds a features.csv, too."""
+    folder = tmp_path / "cohort"
+    folder.mkdir()
+    (folder / "features.csv").write_text("case_id,x\nP1,1\n")
+    clear_study(folder)
+    assert (folder / "features.csv").is_file()
+    with pytest.raises(InputError, match=r"'features.csv' in the folder 'cohort' was not written by hcc perturb"):
+        check_study_folder(folder)
+
+
+def test_a_study_takes_away_what_an_earlier_one_wrote(tmp_path: Path) -> None:
+    mask = sitk.Image(4, 4, 4, sitk.sitkUInt8)
+    own = write_mask(mask_path(tmp_path, _perturbation(3)), mask, "perturbation 3")
+    by_hand = write_mask(mask_path(tmp_path, _perturbation(4)), mask, "my outline")
+    (tmp_path / "notes.txt").write_text("keep")
+    (tmp_path / "study.json").write_text(json.dumps({"perturbation": {"seed": 1}, "radiomics": {}}))
+    (tmp_path / "stability.csv").write_text("feature\n")
+    with pytest.raises(InputError, match=r"perturbation-004.seg.nrrd' .* was not written by hcc perturb"):
+        check_study_folder(tmp_path)
+    clear_study(tmp_path)
+    assert not own.exists()
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == [by_hand.name, "notes.txt"]
+
+
+def _perturbation(index: int) -> Perturbation:
+    return Perturbation(index, seed=1)
