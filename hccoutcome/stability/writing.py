@@ -127,13 +127,14 @@ def write_study(folder: Path, subject: str, study: PerturbationStudy, table: Sta
         if item.index not in study.failures
     ]
     original = {SUBJECT: subject, PERTURBATION: 0, **_cells(names, list(study.original.values()))}
+    # First, so that the folder of an interrupted run is known for a study's.
+    write_json(folder / STUDY_FILE, dict(study.provenance))
     write_csv(folder / FEATURE_FILE, columns, rows)
     write_csv(folder / "original.csv", columns, [original])
     done = study.rows()
     write_csv(folder / "perturbations.csv", list(done[0]), done)
     write_csv(folder / "stability.csv", COLUMNS, table.rows())
     write_table(folder / "stability.json", table)
-    write_json(folder / STUDY_FILE, dict(study.provenance))
 
 
 def _write_nrrd(image: sitk.Image, path: Path) -> None:

@@ -189,7 +189,7 @@ def test_a_study_takes_away_what_an_earlier_one_wrote(tmp_path: Path) -> None:
         check_study_folder(tmp_path)
     clear_study(tmp_path)
     assert not own.exists()
-    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == [by_hand.name, "notes.txt"]
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["notes.txt", by_hand.name]
 
 
 def _perturbation(index: int) -> Perturbation:
