@@ -89,7 +89,7 @@ def _inside_liver(region: str, tumour: sitk.Image, liver: sitk.Image) -> list[Qu
     if not same_lattice(liver, tumour):
         return []
     lesion = sitk.GetArrayViewFromImage(tumour) != 0
-    around = sitk.GetArrayViewFromImage(on_grid(liver, tumour)) != 0
+    around = sitk.GetArrayFromImage(on_grid(liver, tumour)) != 0
     if not lesion.any():
         return []
     part = float((lesion & ~around).sum() / lesion.sum())

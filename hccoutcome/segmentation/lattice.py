@@ -114,7 +114,7 @@ def _crop(image: sitk.Image, lattice: Lattice, margin: float) -> sitk.Image:
 
 def like_ct(image: sitk.Image, lattice: Lattice) -> sitk.Image:
     """Return MR, whose grey levels have no unit, with the levels around a lattice spread like soft tissue in HU."""
-    low, high = np.percentile(sitk.GetArrayViewFromImage(_crop(image, lattice, 0.0)), (1, 99))
+    low, high = np.percentile(sitk.GetArrayFromImage(_crop(image, lattice, 0.0)), (1, 99))
     scale = (_MR_SPAN[1] - _MR_SPAN[0]) / max(float(high - low), 1e-6)
     return sitk.ShiftScale(sitk.Cast(image, sitk.sitkFloat32), -float(low) + _MR_SPAN[0] / scale, scale)
 
