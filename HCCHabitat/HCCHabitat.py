@@ -69,15 +69,27 @@ class HCCHabitatTest(CaseModuleTest):
     """The module's test inside the application."""
 
     def test_HCCHabitat(self) -> None:
-        """The habitats of the tumour come into the scene, numbered by their portal venous grey level."""
+        """The tumour falls into habitats without gap or overlap, numbered by their portal venous grey level."""
         from hccoutcome.habitat.settings import HabitatSettings
 
         self.delayDisplay("Dividing the synthetic patient's tumour")
         logic = HCCHabitatLogic()
         logic.installRequirements()
-        result = logic.process(self.phantomCase(), settings=HabitatSettings(k=3, repeats=0, radiomics=None))
+        case = self.phantomCase()
+        result = logic.process(case, settings=HabitatSettings(k=3, repeats=0, radiomics=None))
         means = [habitat["means"]["portal"] for habitat in result.summary["habitats"]]
         self.assertEqual(means, sorted(means))
         segmentation = logic.habitats.nodes.findings["habitats"]
         self.assertEqual(segmentation.GetSegmentation().GetNumberOfSegments(), 3)
+        habitats = [self.voxels(segmentation, key) for key in segmentation.GetSegmentation().GetSegmentIDs()]
+        self.assertEqual(sum(habitats), self.voxels(case.segmentation, "tumor"))
         self.delayDisplay("Test passed")
+
+    @staticmethod
+    def voxels(segmentation: Any, segment: str) -> int:
+        """Return how many voxels a segment has."""
+        import SimpleITK as sitk
+
+        from hccoutcome.scene.exchange import region_from_segment
+
+        return int(sitk.GetArrayFromImage(region_from_segment(segmentation, segment)).sum())

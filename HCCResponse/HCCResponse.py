@@ -1,5 +1,6 @@
 """HCCResponse: the chance that a hepatocellular carcinoma responds to treatment, by published models."""
 
+import math
 from typing import Any
 
 from slicer.i18n import tr as _
@@ -42,12 +43,18 @@ class HCCResponseTest(CaseModuleTest):
     """The module's test inside the application."""
 
     def test_HCCResponse(self) -> None:
-        """The Clinical score comes out of the record alone, as a probability."""
+        """The Clinical score is what the paper's coefficients make of the record by hand, and comes into the scene."""
         self.delayDisplay("Analysing the synthetic patient")
         logic = HCCResponseLogic()
         logic.installRequirements()
-        findings = logic.process(self.phantomCase(), ["haic-mri-clinical"])
+        case = self.phantomCase()
+        findings = logic.process(case, ["haic-mri-clinical"])
         (prediction,) = findings.predictions
         self.assertEqual(prediction.package, "haic-mri-clinical")
-        self.assertTrue(0 < prediction.score < 1)
+        invasion, diameter = (case.clinical[name] for name in ("vascular_invasion", "tumor_diameter"))
+        logit = 0.6212 + 0.4103 * invasion - 0.0652 * diameter
+        self.assertAlmostEqual(prediction.score, 1 / (1 + math.exp(-logit)))
+        self.assertEqual(prediction.applicability.status, "warning")
+        table = logic.analysis.nodes.findings["results"]
+        self.assertEqual(table.GetCellText(0, 0), prediction.title)
         self.delayDisplay("Test passed")
