@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import SimpleITK as sitk
 
-from hccoutcome.segmentation.lattice import Lattice, like_ct
+from hccoutcome.errors import InputError
+from hccoutcome.segmentation.lattice import Lattice, affordable, like_ct
 from hccoutcome.segmentation.morphology import without_bridges
 from hccoutcome.segmentation.prompts import Box
 from hccoutcome.segmentation.rays import AIR_HU, Rays, RaySettings
@@ -53,12 +54,15 @@ def lesion_in_box(
         box: the box.
         ct: whether the images are CT in HU.
         settings: how the lesion is found.
+
+    Raises:
+        InputError: all voxels in and around the box have one grey level.
     """
     s = settings or BoxSettings()
     half = np.array(box.half)
-    spacing = float(np.clip(half.min() / 8, 0.6, s.spacing))
+    spacing = affordable(half + s.margin, float(np.clip(half.min() / 8, 0.6, s.spacing)))
     lattice = Lattice.around(np.array(box.centre), np.reshape(box.axes, (3, 3)), half + s.margin, spacing)
-    phases = [lattice.sample(image if ct else like_ct(image, lattice), s.smooth) for image in images]
+    phases = sampled(images, lattice, s.smooth, ct=ct)
     rays = Rays(phases, spacing, lattice.centre, half[::-1], boxed=True, air=ct, settings=s.rays)
     width = float(half.mean())
     surfaces = [rays.surface(border) for border in sorted({max(s.least, 1 - room / width) for room in s.room})]
@@ -66,6 +70,24 @@ def lesion_in_box(
     weights = np.exp(s.trust * (told / max(told.max(), 1e-9) - 1))
     level = np.average([np.clip(level, -0.4, 0.4) for level in surfaces], axis=0, weights=weights)
     return lattice, _without_fat(level, phases, min(s.bridge, 0.3 * width), spacing) if ct else level
+
+
+def sampled(images: Sequence[sitk.Image], lattice: Lattice, smooth: float, *, ct: bool) -> list[np.ndarray]:
+    """Return the phases on a lattice; where a further phase ends within it, it goes on as it ends.
+
+    Raises:
+        InputError: no phase shows more than one grey level there.
+    """
+    phases = [
+        lattice.sample(image if ct else like_ct(image, lattice), smooth, extend=number > 0)
+        for number, image in enumerate(images)
+    ]
+    if all(np.ptp(voxels) < 1 for voxels in phases):
+        raise InputError(
+            "A lesion was expected to differ from what is around it, found one grey level only"
+            + (": check that the images are CT in HU, or say that they are MR." if ct else ": point elsewhere.")
+        )
+    return phases
 
 
 def _without_fat(level: np.ndarray, phases: Sequence[np.ndarray], bridge: float, spacing: float) -> np.ndarray:

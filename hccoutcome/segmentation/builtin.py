@@ -20,7 +20,7 @@ from hccoutcome.segmentation.engine import Card, Draft, Offer, Readiness, Task
 from hccoutcome.segmentation.lattice import Lattice
 from hccoutcome.segmentation.liver import LiverSettings, find_liver
 from hccoutcome.segmentation.morphology import bounding
-from hccoutcome.segmentation.prompts import Box, Clicks, Prompt, Stroke
+from hccoutcome.segmentation.prompts import Box, Clicks, Prompt, Stroke, check_in_image
 from hccoutcome.version import __version__
 
 _LIVER_PHASES = ("portal", "delayed", "arterial", "precontrast")
@@ -90,6 +90,9 @@ class BuiltinSegmenter:
 
     def _lesion(self, task: Task) -> tuple[Lattice, np.ndarray]:
         images, ct = list(task.images.values()), task.modality == "CT"
+        if task.prompt is not None:
+            for phase in list(task.images)[1:]:
+                check_in_image(task.prompt, task.images[phase], phase)
         if isinstance(task.prompt, Box):
             return lesion_in_box(images, task.prompt, ct=ct, settings=self.settings.box)
         if not isinstance(task.prompt, Clicks | Stroke):

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import SimpleITK as sitk
 
-from hccoutcome.segmentation.boxed import BoxSettings, lesion_in_box
-from hccoutcome.segmentation.lattice import Lattice, image_axes, like_ct
+from hccoutcome.errors import InputError
+from hccoutcome.segmentation.boxed import BoxSettings, lesion_in_box, sampled
+from hccoutcome.segmentation.lattice import Lattice, affordable, image_axes
 from hccoutcome.segmentation.likelihood import overlap
 from hccoutcome.segmentation.prompts import Box
 from hccoutcome.segmentation.rays import Rays, RaySettings
@@ -61,6 +62,9 @@ def lesion_at(
         points: clicks, or points of a stroke, in the lesion (n, 3), mm (LPS).
         ct: whether the images are CT in HU.
         settings: how the lesion is found.
+
+    Raises:
+        InputError: nothing around the points parts from what is around it.
     """
     s = settings or ClickSettings()
     boxes = _boxes(images, points, ct, s)
@@ -77,18 +81,23 @@ def _boxes(images: Sequence[sitk.Image], points: np.ndarray, ct: bool, s: ClickS
     low, high = along.min(axis=0), along.max(axis=0)
     middle, extent = axes @ ((low + high) / 2), (high - low) / 2
     sizes = [size for size in s.sizes if size >= 0.8 * extent.max()] or [1.3 * float(extent.max())]
-    lattice = Lattice.around(middle, axes, extent + max(sizes) + 10, s.spacing)
-    phases = [lattice.sample(image if ct else like_ct(image, lattice), s.smooth) for image in images]
+    reach = extent + max(sizes) + 10
+    lattice = Lattice.around(middle, axes, reach, affordable(reach, s.spacing))
+    phases = sampled(images, lattice, s.smooth, ct=ct)
     found = []
     for size in sizes:
         half = np.maximum(size, extent[::-1] * 1.2)
-        rays = Rays(phases, s.spacing, lattice.centre, half, boxed=False, air=ct, settings=s.rays)
+        rays = Rays(phases, lattice.spacing, lattice.centre, half, boxed=False, air=ct, settings=s.rays)
         level = rays.surface(s.border)
         found.append((_box_around(lattice, level >= 0, along, s), _distinctness(rays, level * half.mean(), s)))
-    best = max(max(score for _, score in found), 1e-9)
+    best = max(score for _, score in found)
+    if best == 0:
+        raise InputError(
+            "A lesion was expected around the points, found nothing that differs from what is around it: click in the "
+            "lesion's middle, or draw a box around it."
+        )
     weighed = [(box, (score / best) ** s.trust) for box, score in found]
-    kept = [(box, weight) for box, weight in weighed if weight >= s.least]
-    return kept or weighed[:1]
+    return [(box, weight) for box, weight in weighed if weight >= s.least]
 
 
 def _common_lattice(lattices: Sequence[Lattice]) -> Lattice:
@@ -99,7 +108,8 @@ def _common_lattice(lattices: Sequence[Lattice]) -> Lattice:
         corner + (np.array(one.shape[::-1]) - 1) * one.spacing for corner, one in zip(corners, lattices, strict=True)
     ]
     low, high = np.min(corners, axis=0), np.max(ends, axis=0)
-    return Lattice.around(axes @ ((low + high) / 2), axes, (high - low) / 2, min(one.spacing for one in lattices))
+    half = (high - low) / 2
+    return Lattice.around(axes @ ((low + high) / 2), axes, half, affordable(half, min(one.spacing for one in lattices)))
 
 
 def _distinctness(rays: Rays, level: np.ndarray, s: ClickSettings) -> float:

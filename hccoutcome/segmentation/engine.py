@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -22,6 +21,7 @@ from hccoutcome.case import Modality, canonical_region
 from hccoutcome.errors import EnvironmentNeeded, InputError, nearest
 from hccoutcome.imaging.geometry import same_geometry
 from hccoutcome.progress import Progress, part, silent
+from hccoutcome.segmentation.lattice import extent_of
 from hccoutcome.segmentation.prompts import PROMPTS, Prompt, PromptKind, check_in_image, kind_of
 from hccoutcome.version import __version__
 
@@ -123,7 +123,7 @@ class Draft:
 
     Attributes:
         masks: binary mask (uint8, 0/1) by region, on the grid of the task's first image.
-        provenance: engine, version, weights (SHA256), settings, prompt, images, seconds; JSON data.
+        provenance: engine, version, weights (SHA256), settings, prompt, images; JSON data.
     """
 
     masks: Mapping[str, sitk.Image]
@@ -247,16 +247,18 @@ def segment(task: Task, name: str = AUTO, progress: Progress = silent) -> Draft:
     """Outline the regions of a task.
 
     Returns:
-        The draft; its provenance names the engine, its version and licence, settings, prompt, images and seconds.
+        The draft; its provenance names the engine, its version and licence, settings, prompt and images, and no time,
+            so that the same task gives the same bytes.
 
     Raises:
-        InputError: the prompt lies outside the image, the engine does not fit, or nothing was found.
+        InputError: an image shows another place than the first, the prompt lies outside the image, the engine does
+            not fit, or nothing was found.
         EnvironmentNeeded: the engine is not ready on this machine.
     """
+    _check_places(task)
     if task.prompt is not None:
         check_in_image(task.prompt, task.reference)
     chosen = choose(name, task)
-    start = time.perf_counter()
     draft = chosen.segment(task, part(progress, 0.0, 0.98))
     for region in task.regions:
         _check_mask(draft, region, task)
@@ -271,10 +273,22 @@ def segment(task: Task, name: str = AUTO, progress: Progress = silent) -> Draft:
         "modality": task.modality,
         "prompt": None if task.prompt is None else task.prompt.to_json(),
         "review": "automatic, not reviewed",
-        "seconds": round(time.perf_counter() - start, 2),
     }
     # Through JSON once, so that what is kept beside the masks and what a file gives back are equal.
     return replace(draft, provenance=json.loads(json.dumps({**record, **draft.provenance})))
+
+
+def _check_places(task: Task) -> None:
+    """Refuse images that do not overlap the first one: what they show would be taken for what lies there."""
+    first, *others = task.images
+    low, high = extent_of(task.reference)
+    for phase in others:
+        start, end = extent_of(task.images[phase])
+        if (np.maximum(low, start) >= np.minimum(high, end)).any():
+            raise InputError(
+                f"The {phase} image was expected to show the same place as the {first} one, found that they do not "
+                "overlap: register them, or leave it out."
+            )
 
 
 def _check_mask(draft: Draft, region: str, task: Task) -> None:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
+_MOST_VOXELS = 2e6
+"""On a lattice around a lesion; a box of 18 cm at 1.5 mm has as many."""
 WINDOW = (-200.0, 400.0)
 """HU that the engine tells apart; all tissue but bone and lung lies within."""
 _MR_SPAN = (0.0, 200.0)
@@ -69,12 +71,17 @@ class Lattice:
         sigma: float = 0.0,
         outside: float = WINDOW[0],
         window: tuple[float, float] = WINDOW,
+        *,
+        extend: bool = False,
     ) -> np.ndarray:
-        """Return an image on the lattice (float32), cut to ``window`` and smoothed by ``sigma`` mm before."""
+        """Return an image on the lattice (float32), cut to ``window`` and smoothed by ``sigma`` mm before.
+
+        Beyond its ends the image is ``outside``, or goes on as it ends where ``extend``.
+        """
         near = sitk.Clamp(sitk.Cast(_crop(image, self, 3 * sigma), sitk.sitkFloat32), sitk.sitkFloat32, *window)
         if sigma and min(near.GetSize()) >= 4:
             near = sitk.SmoothingRecursiveGaussian(near, sigma)
-        return _resample(near, self.as_image(np.zeros(self.shape, np.uint8)), outside)
+        return _resample(near, self.as_image(np.zeros(self.shape, np.uint8)), outside, extend)
 
     def mask_on(self, level: np.ndarray, image: sitk.Image) -> np.ndarray:
         """Return where a level (float, > 0 inside) is positive, on the grid of an image (bool; z, y, x)."""
@@ -88,8 +95,13 @@ class Lattice:
         return mask
 
 
-def _resample(image: sitk.Image, grid: sitk.Image, outside: float) -> np.ndarray:
-    moved = sitk.Resample(image, grid, sitk.Transform(), sitk.sitkLinear, outside, sitk.sitkFloat32)
+def affordable(half: np.ndarray, spacing: float) -> float:
+    """Return the spacing of a lattice of these half widths in mm, coarser where it would hold too many voxels."""
+    return float(max(spacing, (float(np.prod(2 * half)) / _MOST_VOXELS) ** (1 / 3)))
+
+
+def _resample(image: sitk.Image, grid: sitk.Image, outside: float, extend: bool = False) -> np.ndarray:
+    moved = sitk.Resample(image, grid, sitk.Transform(), sitk.sitkLinear, outside, sitk.sitkFloat32, extend)
     return sitk.GetArrayFromImage(moved)
 
 
@@ -124,6 +136,13 @@ def image_axes(image: sitk.Image) -> np.ndarray:
     return np.reshape(image.GetDirection(), (3, 3))
 
 
-def points_of(image: sitk.Image, indices: Sequence[Sequence[float]]) -> np.ndarray:
+def extent_of(image: sitk.Image) -> tuple[np.ndarray, np.ndarray]:
+    """Return the least and the greatest coordinates (LPS, mm) of an image's outermost voxels."""
+    size = np.array(image.GetSize())
+    corners = points_of(image, [np.array(corner) * (size - 1) for corner in np.ndindex(2, 2, 2)])
+    return corners.min(axis=0), corners.max(axis=0)
+
+
+def points_of(image: sitk.Image, indices: Sequence[Sequence[float] | np.ndarray]) -> np.ndarray:
     """Return voxel indices (x, y, z; fractions allowed) as positions in mm (LPS), shape (n, 3)."""
     return np.array([image.TransformContinuousIndexToPhysicalPoint([float(v) for v in index]) for index in indices])

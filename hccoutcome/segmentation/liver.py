@@ -19,7 +19,7 @@ from scipy.spatial import Delaunay
 
 from hccoutcome.errors import InputError
 from hccoutcome.progress import Progress, part, silent
-from hccoutcome.segmentation.lattice import Lattice
+from hccoutcome.segmentation.lattice import Lattice, extent_of
 from hccoutcome.segmentation.likelihood import bins_of, histogram, log_ratio
 from hccoutcome.segmentation.morphology import ball, bounding, distance, distance_within, largest, minimum_cut
 
@@ -128,14 +128,7 @@ def look_at(images: Sequence[sitk.Image], settings: LiverSettings) -> Scene:
 
 def _whole_lattice(image: sitk.Image, spacing: float) -> Lattice:
     """Return the lattice in the patient's axes that covers an image."""
-    size = np.array(image.GetSize())
-    corners = np.array(
-        [
-            image.TransformContinuousIndexToPhysicalPoint([float(v) for v in np.array(corner) * (size - 1)])
-            for corner in np.ndindex(2, 2, 2)
-        ]
-    )
-    low, high = corners.min(axis=0), corners.max(axis=0)
+    low, high = extent_of(image)
     return Lattice.around((low + high) / 2, np.eye(3), (high - low) / 2, spacing)
 
 

@@ -20,6 +20,9 @@ PROMPTS: dict[PromptKind, str] = {
 }
 """What an engine may need, in words."""
 
+_LEAST_WIDTH = 0.5
+"""In mm; a box of one voxel of a finer image is taken too."""
+
 Point = tuple[float, float, float]
 
 
@@ -135,12 +138,19 @@ def kind_of(prompt: Prompt | None) -> PromptKind:
     return "none" if prompt is None else prompt.kind
 
 
-def check_in_image(prompt: Prompt, image: sitk.Image) -> None:
+def check_in_image(prompt: Prompt, image: sitk.Image, phase: str = "") -> None:
     """Refuse a prompt that does not lie in the image.
 
+    Args:
+        prompt: what a person pointed at.
+        image: on which.
+        phase: name of the image where the person pointed at another one.
+
     Raises:
-        InputError: a click lies outside, or the box's middle does.
+        InputError: a click lies outside, or the box's middle does, or the box is no size of a lesion in this image.
     """
+    if isinstance(prompt, Box):
+        _check_size(prompt, image)
     points = [prompt.centre] if isinstance(prompt, Box) else prompt.points
     size = np.array(image.GetSize())
     for point in points:
@@ -148,9 +158,22 @@ def check_in_image(prompt: Prompt, image: sitk.Image) -> None:
         if (index < -0.5).any() or (index > size - 0.5).any():
             found = ", ".join(f"{v:.1f}" for v in point)
             raise InputError(
-                f"The {'box' if isinstance(prompt, Box) else 'point'} was expected inside the image, found one at "
-                f"({found}) mm (LPS), which lies outside: draw it on this very image."
+                f"The {'box' if isinstance(prompt, Box) else 'point'} was expected inside the "
+                f"{f'{phase} ' if phase else ''}image, found one at ({found}) mm (LPS), which lies outside: "
+                + ("leave that phase out." if phase else "draw it on this very image.")
             )
+
+
+def _check_size(box: Box, image: sitk.Image) -> None:
+    """Refuse a box that is thinner than any lesion, or larger than the image."""
+    widths = 2 * np.array(box.half)
+    diagonal = float(np.linalg.norm(np.array(image.GetSize()) * image.GetSpacing()))
+    if widths.min() < min(_LEAST_WIDTH, *image.GetSpacing()) or widths.max() > diagonal:
+        found = " x ".join(f"{width:.3g}" for width in widths)
+        raise InputError(
+            f"The box was expected to be at least {_LEAST_WIDTH:g} mm wide and no larger than the image, found "
+            f"{found} mm: draw it around the lesion."
+        )
 
 
 def _point(values: Sequence[float] | np.ndarray) -> Point:

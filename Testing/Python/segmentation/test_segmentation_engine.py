@@ -212,6 +212,14 @@ def test_slicer_reads_names_codes_colours_and_the_source(draft, image, tmp_path)
         assert counted == array(draft.masks[region]).sum()
 
 
+def test_the_same_task_gives_the_same_bytes(image, tmp_path):
+    box = box_around(image, ball(image, (20.0, 20.0, 20.0), 9.0))
+    files = [tmp_path / f"{number}.seg.nrrd" for number in range(2)]
+    for file in files:
+        write_draft(segment(task(image, "tumor", prompt=box), "builtin"), file)
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
 def test_another_ending_is_refused(draft, tmp_path):
     with pytest.raises(InputError, match=r"written as FILE.seg.nrrd, found 'draft.nii.gz'"):
         write_draft(draft, tmp_path / "draft.nii.gz")

@@ -10,13 +10,19 @@ from lesions import array, ball, box_around, dice, grid, places, turned, with_le
 from hccoutcome.errors import InputError
 from hccoutcome.segmentation import Box, Clicks, Stroke, Task, segment
 from hccoutcome.segmentation.builtin import _tidied
-from hccoutcome.segmentation.lattice import Lattice
+from hccoutcome.segmentation.lattice import Lattice, affordable
 
 CENTRE, RADIUS = np.array([30.0, 28.0, 32.0]), np.array([14.0, 11.0, 12.0])
 
 
 def tumour(images, prompt, modality="CT"):
     return array(segment(Task(images, ("tumor",), prompt, modality), "builtin").masks["tumor"])
+
+
+def click(image, place):
+    """One click at a place in mm along the image's own axes."""
+    index = [float(v) for v in np.array(place) / image.GetSpacing()]
+    return Clicks((image.TransformContinuousIndexToPhysicalPoint(index),))
 
 
 @pytest.mark.parametrize(("room", "least"), [(0.0, 0.9), (5.0, 0.93), (8.0, 0.9)])
@@ -124,7 +130,7 @@ def test_a_point_outside_cuts_off_what_is_nearer_to_it():
 
 def test_nothing_but_air_in_a_box_is_an_error():
     image = grid()
-    air = with_lesion(image, ball(image, CENTRE, 1.0), inside=-900.0, outside=-900.0)
+    air = with_lesion(image, ball(image, CENTRE, RADIUS + 5), inside=-900.0, outside=60.0)
     with pytest.raises(InputError, match=r"tumor was expected to be found from a box around it, found nothing"):
         tumour({"portal": air}, box_around(image, ball(image, CENTRE, RADIUS)))
 
@@ -162,3 +168,51 @@ def test_specks_and_holes_are_tidied_away_but_not_a_second_part():
     assert found[3, 22, 22]
     assert not found[10, 28, 28]
     assert not _tidied(np.zeros((3, 3, 3), bool)).any()
+
+
+def test_a_box_as_large_as_a_body_takes_no_more_memory_than_a_large_lesion():
+    assert affordable(np.array([90.0, 90.0, 90.0]), 1.5) == 1.5
+    half = np.array([250.0, 200.0, 600.0])
+    lattice = Lattice.around(np.zeros(3), np.eye(3), half, affordable(half, 1.5))
+    assert np.prod(lattice.shape) < 2.2e6
+
+
+@pytest.mark.parametrize(("level", "noise"), [(0.0, 0.0), (60.0, 0.0), (1060.0, 9.0)])
+def test_one_grey_level_is_no_lesion(level, noise):
+    image = grid((60, 120, 120))
+    middle = (60.0, 60.0, 60.0)
+    flat = with_lesion(image, ball(image, middle, 1.0), inside=level, outside=level, noise=noise)
+    for prompt in (box_around(image, ball(image, middle, RADIUS)), click(image, middle)):
+        with pytest.raises(InputError, match="found one grey level only: check that the images are CT in HU"):
+            tumour({"portal": flat}, prompt)
+
+
+def test_a_click_in_air_is_answered_with_a_sentence():
+    image = grid((60, 120, 120))
+    air = with_lesion(image, ball(image, (12.0, 12.0, 12.0), 5.0), inside=60.0, outside=-1000.0)
+    with pytest.raises(InputError, match="click in the lesion's middle, or draw a box around it"):
+        tumour({"portal": air}, click(image, (60.0, 60.0, 60.0)))
+
+
+def test_a_phase_that_ends_within_the_box_goes_on_as_it_ends():
+    image = grid()
+    lesion = ball(image, CENTRE, RADIUS)
+    portal, arterial = with_lesion(image, lesion), with_lesion(image, lesion, inside=150.0, seed=1)
+    box = box_around(image, lesion, 2.0)
+    middle = int(CENTRE[2] / image.GetSpacing()[2])
+    whole, part = (tumour({"portal": portal, "arterial": one}, box) for one in (arterial, arterial[:, :, : middle + 4]))
+    assert dice(part, whole) > 0.9
+    assert part[middle + 5 :].sum() > 0.8 * whole[middle + 5 :].sum()
+
+
+def test_a_phase_elsewhere_is_refused():
+    image = grid()
+    lesion = ball(image, CENTRE, RADIUS)
+    portal, arterial = with_lesion(image, lesion), with_lesion(image, lesion)
+    box = box_around(image, lesion)
+    beside = arterial[:, :, :4]
+    with pytest.raises(InputError, match=r"expected inside the arterial image, .* leave that phase out"):
+        tumour({"portal": portal, "arterial": beside}, box)
+    arterial.SetOrigin((5000.0, 0.0, 0.0))
+    with pytest.raises(InputError, match="The arterial image was expected to show the same place as the portal one"):
+        tumour({"portal": portal, "arterial": arterial}, box)

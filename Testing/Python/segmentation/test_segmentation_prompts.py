@@ -169,6 +169,19 @@ def test_a_prompt_outside_the_image_is_refused():
         check_in_image(Box((500.0, 0.0, 0.0), (1.0, 0, 0, 0, 1, 0, 0, 0, 1), (5.0, 5.0, 5.0)), image)
 
 
+@pytest.mark.parametrize("widths", [(1e-9, 1e-9, 1e-9), (0.01, 40.0, 40.0), (2000.0, 20.0, 20.0), (1e300, 20.0, 20.0)])
+def test_a_box_of_no_lesions_size_is_refused(widths):
+    image = grid()
+    middle = image.TransformIndexToPhysicalPoint((30, 30, 15))
+    with pytest.raises(InputError, match=r"at least 0.5 mm wide and no larger than the image, found .* mm: draw it"):
+        check_in_image(Box(middle, (1.0, 0, 0, 0, 1, 0, 0, 0, 1), tuple(width / 2 for width in widths)), image)
+
+
+def test_a_box_of_one_voxel_of_a_fine_image_is_no_mistake():
+    image = grid(spacing=(0.2, 0.2, 0.2))
+    check_in_image(Box.from_voxels(image, (30, 30, 30, 30, 15, 15)), image)
+
+
 def test_prompts_are_plain_data():
     for prompt in (
         Box((1.0, 2.0, 3.0), (1.0,) * 9, (1.0, 1.0, 1.0)),
