@@ -38,7 +38,7 @@ def _list(options: argparse.Namespace) -> int:
     from hccoutcome.imaging.dicom_seg import list_segments
     from hccoutcome.segmentation.dicom_exchange import region_of
 
-    found = [(segment, region_of(segment)) for segment in list_segments(options.file)]
+    found = [(segment, region_of(segment)) for segment in list_segments(_existing(options.file))]
     if options.json:
         say(json.dumps([{**asdict(segment), "region": region} for segment, region in found]))
     for segment, region in () if options.json else found:
@@ -51,19 +51,25 @@ def _list(options: argparse.Namespace) -> int:
 def _import(options: argparse.Namespace) -> int:
     from hccoutcome.case import ImageFile
     from hccoutcome.files import check_not_replaced, check_target, sha256_of
+    from hccoutcome.imaging.dicom_seg import list_segments
     from hccoutcome.imaging.reading import load_image
     from hccoutcome.progress import part
     from hccoutcome.segmentation import Draft
-    from hccoutcome.segmentation.dicom_exchange import IMPORTED, read_segments, regions_in
+    from hccoutcome.segmentation.dicom_exchange import IMPORTED, check_frame, read_segments, regions_in
     from hccoutcome.segmentation.draft import check_name, write_draft
     from hccoutcome.version import __version__
 
     check_target(check_name(options.out))
     check_not_replaced([options.out], [options.file, options.image])
-    segments = {region: [asdict(found) for found in listed] for region, listed in regions_in(options.file).items()}
+    regions = regions_in(_existing(options.file))
+    segments = {region: [asdict(found) for found in listed] for region, listed in regions.items()}
+    taken = {found.number for listed in regions.values() for found in listed}
+    left = [found.label for found in list_segments(options.file) if found.number not in taken]
     with Bar(options) as bar:
-        image = load_image(ImageFile(options.image), None, part(bar.progress, 0.0, 0.8)).image
-        masks = read_segments(options.file, image)
+        loaded = load_image(ImageFile(options.image), None, part(bar.progress, 0.0, 0.8))
+        if options.file.is_file() and loaded.modality is not None:
+            check_frame(options.file, loaded.files)
+        masks = read_segments(options.file, loaded.image)
     provenance = {
         "engine": IMPORTED,
         "version": __version__,
@@ -73,10 +79,18 @@ def _import(options: argparse.Namespace) -> int:
     }
     write_draft(Draft(masks, provenance), options.out)
     if options.json:
-        say(json.dumps({"out": str(options.out), "segments": segments}))
-    else:
-        say(f"{', '.join(masks)} written to {options.out}")
+        say(json.dumps({"out": str(options.out), "segments": segments, "left_out": left}))
+        return DONE
+    say(f"{', '.join(masks)} written to {options.out}")
+    if left:
+        say(f"left out, being no region of ours: {', '.join(left)}")
     return DONE
+
+
+def _existing(path: Path) -> Path:
+    if not path.exists():
+        raise InputError(f"The DICOM SEG file '{path.name}' was expected, found nothing there: check the path.")
+    return path
 
 
 def _export(options: argparse.Namespace) -> int:

@@ -53,9 +53,10 @@ def _engine(options: argparse.Namespace) -> int:
 
         if options.name != "nnunet" or setup.model is None:
             raise InputError("Only an nnU-Net model folder is trusted, found none: hcc engine nnunet --model FOLDER.")
+        model = setup.model
+        setup = change_setup("nnunet", {"trusted": fingerprint(read_model_folder(model))})
         if not options.json:
-            say(f"{TRUST} Trusted from now on, as it is: {setup.model}")
-        setup = change_setup("nnunet", {"trusted": fingerprint(read_model_folder(setup.model))})
+            say(f"{TRUST} Trusted from now on, as it is: {model}")
     _answer(options, setup.to_json())
     return DONE
 

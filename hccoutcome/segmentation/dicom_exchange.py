@@ -13,12 +13,13 @@ import SimpleITK as sitk
 from hccoutcome.case import MaskFile
 from hccoutcome.errors import InputError
 from hccoutcome.imaging.dicom import DicomImage
+from hccoutcome.imaging.dicom_headers import read_header
 from hccoutcome.imaging.dicom_seg import SegSegment, list_segments
 from hccoutcome.imaging.dicom_seg_write import Maker, SegmentCode, write_masks
 from hccoutcome.imaging.geometry import on_grid, same_lattice
 from hccoutcome.imaging.headers import nrrd_fields
 from hccoutcome.imaging.reading import read_mask, unite
-from hccoutcome.segmentation.appearance import APPEARANCES, Code, appearance
+from hccoutcome.segmentation.appearance import APPEARANCES, HABITAT, NEOPLASM, Code, appearance
 from hccoutcome.segmentation.draft import REVIEW, read_provenance
 from hccoutcome.segmentation.label_map import region_named
 
@@ -33,6 +34,8 @@ _OTHER_CODES = {
 }  # fmt: skip
 """Further codes of segments that other programs give to lesions and the liver."""
 _SOURCE = re.compile(r"HCCOutcome\.Source:([^|]+)")
+_NUMBERED = re.compile(r"(Tumour|Habitat) ([1-9][0-9]?)")
+"""Several tumours, and all habitats, have one code and are numbered by their names."""
 _GENERAL = {"59820001"}
 """Codes that say what a thing is and not which: a blood vessel is one of the liver only by its name."""
 
@@ -129,17 +132,37 @@ def regions_in(path: Path) -> dict[str, tuple[SegSegment, ...]]:
 def region_of(segment: SegSegment) -> str | None:
     """Return the region that a segment is, None for another."""
     value = segment.type[0]
+    if value in (NEOPLASM.value, HABITAT.value) and (numbered := _NUMBERED.fullmatch(segment.label)):
+        return {"Tumour": "tumor", "Habitat": "habitat"}[numbered[1]] + numbered[2]
     by_name = region_named(segment.label)
     by_code = {appearance(region).type.value: region for region in (*APPEARANCES, *_COUINAUD)}
     by_code = {**_OTHER_CODES, **by_code}
     if value in _GENERAL or value not in by_code:
         return by_name
-    region = by_code[value]
-    # Several tumours are numbered by their names only.
-    return by_name if by_name is not None and by_name.startswith(region) else region
+    return by_code[value]
 
 
 _COUINAUD = tuple(f"segment{number}" for number in range(1, 9))
+
+
+def check_frame(path: Path, files: Sequence[Path]) -> None:
+    """Refuse a DICOM SEG object that was drawn in another frame of reference than a DICOM series.
+
+    Positions are told in it, so that the same numbers mean another place in another frame: another patient or visit.
+
+    Args:
+        path: the object's file.
+        files: of the image; what is not DICOM has no frame of reference and is not compared.
+
+    Raises:
+        InputError: the frames differ.
+    """
+    own, other = (read_header(file).text("FrameOfReferenceUID") for file in (path, files[0]))
+    if own and other and own != other:
+        raise InputError(
+            f"The DICOM SEG file '{path.name}' was expected in the frame of reference of the image, found another "
+            "patient's, visit's or table position's: give the series that was outlined."
+        )
 
 
 def read_segments(path: Path, image: sitk.Image) -> dict[str, sitk.Image]:

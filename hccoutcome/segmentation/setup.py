@@ -133,7 +133,8 @@ def _checked(engine: str, name: str, value: Any) -> Any:
         value = value.expanduser().absolute()
         if not value.exists():
             raise InputError(
-                f"The {name} of '{engine}' was expected at '{value}', found nothing there: check the path."
+                f"The {name} of '{engine}' {'were' if name == 'weights' else 'was'} expected at '{value}', found "
+                "nothing there: check the path."
             )
     return value
 

@@ -105,6 +105,9 @@ def test_an_empty_mask_is_named(tmp_path, series):
         ("52988006", "Lesion", "tumor"),
         ("86049000", "anything", "tumor"),
         ("108369006", "Tumour", "tumor"),
+        ("108369006", "Tumour 2", "tumor2"),
+        ("108369006", "Tumour 2 (cranial)", "tumor"),
+        ("HABITAT", "Habitat 3", "habitat3"),
         ("277960005", "S6", "segment6"),
         ("32764006", "PV", "portalvein"),
         ("59820001", "Blood vessel", None),
@@ -183,6 +186,41 @@ def test_a_seg_without_a_region_of_ours_is_listed_and_not_imported(tmp_path, ser
     out = str(tmp_path / "o.seg.nrrd")
     assert main(["dicomseg", "import", str(path), "--image", str(tmp_path / "ct"), "--out", out]) == 2
     assert "expected to hold the liver or a lesion, found Spleen" in capsys.readouterr().err
+
+
+def test_numbered_regions_come_back_and_what_is_left_out_is_named(tmp_path, series, capsys):
+    drawn = masks_on(series.image)
+    masks = {"tumor1": drawn["tumor"], "tumor2": drawn["vessel"], "habitat1": drawn["tumor"], "liver": drawn["liver"]}
+    path = write_segments(tmp_path / "seg.dcm", masks, series, AUTOMATIC, WHEN)
+    assert same(read_segments(path, series.image), masks)
+    dataset = pydicom.dcmread(path)
+    dataset.SegmentSequence[3].SegmentLabel = "Spleen"
+    dataset.SegmentSequence[3].SegmentedPropertyTypeCodeSequence[0].CodeValue = "78961009"
+    dataset.save_as(path)
+    asked = ["dicomseg", "import", str(path), "--image", str(tmp_path / "ct"), "--out", str(tmp_path / "o.seg.nrrd")]
+    assert main(asked) == 0
+    assert "left out, being no region of ours: Spleen" in capsys.readouterr().out
+    assert main([*asked, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["left_out"] == ["Spleen"]
+
+
+def test_a_seg_of_another_frame_of_reference_is_refused(tmp_path, series, capsys):
+    path = write_segments(tmp_path / "seg.dcm", masks_on(series.image), series, AUTOMATIC, WHEN)
+    dataset = pydicom.dcmread(path)
+    dataset.FrameOfReferenceUID = "1.2.3.4"
+    dataset.save_as(path)
+    asked = ["dicomseg", "import", str(path), "--out", str(tmp_path / "o.seg.nrrd"), "--image"]
+    assert main([*asked, str(tmp_path / "ct")]) == 2
+    assert "expected in the frame of reference of the image" in capsys.readouterr().err
+    assert not (tmp_path / "o.seg.nrrd").exists()
+    # A file without a frame of reference has the numbers alone to be compared by.
+    sitk.WriteImage(series.image, str(tmp_path / "ct.nii.gz"))
+    assert main([*asked, str(tmp_path / "ct.nii.gz")]) == 0
+
+
+def test_a_seg_that_is_not_there_is_named(tmp_path, capsys):
+    assert main(["dicomseg", "list", str(tmp_path / "nothing.dcm")]) == 2
+    assert "The DICOM SEG file 'nothing.dcm' was expected, found nothing there" in capsys.readouterr().err
 
 
 def test_the_real_liver_comes_in_by_its_code_and_goes_out_as_it_was(data, tmp_path):
