@@ -95,7 +95,7 @@ BROKEN = [
     (ENTRY, INDEX, removed, "HCCOutcome.json is missing"),
     ("icons", "HCCSurvival/Resources/Icons/HCCSurvival.png", written(b"GIF89a"), "not a PNG of 128 x 128"),
     ("icons", CMAKE, replaced("raw.githubusercontent.com", "github.com"), "no raw address"),
-    ("screenshots", "Resources/Screenshots/HCCHabitat.png", removed, "HCCHabitat.png is not a PNG"),
+    ("screenshots", "Resources/Screenshots/habitats.png", removed, "habitats.png is not a PNG"),
     ("screenshots", "Resources/Screenshots/new.png", written(b""), "no page shows new.png"),
     ("licence", "LICENSE", replaced("Apache License", "License"), "not the Apache License"),
     ("README", "README.md", replaced("\n## How to cite", "\n## To cite"), "no section 'How to cite'"),
