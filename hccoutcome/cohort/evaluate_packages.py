@@ -30,6 +30,8 @@ from hccoutcome.systems import predict
 
 VOLUMES = ("original_shape_VoxelVolume", "original_shape_MeshVolume")
 """Features in mm3 that tell the size of an outline."""
+_LOOKS = " It looked at the images of every case itself, prepared and checked as those of a single case are."
+_OWN_HAZARDS = " Survival at a time is that of its own hazards, even within each of its intervals."
 HALF = 0.5
 """Probability from which a response is predicted by a package that names no threshold."""
 _NUMBER = re.compile(r"(?<![\w.-])[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?(?![\w-])")
@@ -47,6 +49,7 @@ class Said:
         survival: probability of surviving each time, shape (patients, times); None where it tells none.
         unchecked: what of its needs could not be checked.
         notes: what speaks against the figures, one sentence each.
+        method: how it came to its predictions, beside what all packages do; empty or a space and a sentence.
     """
 
     package: Package
@@ -55,6 +58,7 @@ class Said:
     survival: Floats | None
     unchecked: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    method: str = ""
 
 
 def apply_package(
@@ -128,7 +132,7 @@ def judged(said: Said, task: Task) -> tuple[Predicted, Applied]:
             low_risk=low,
             risk_rule=rule,
             survival=said.survival,
-            method=f"The package as it stands (SHA256 {package.sha256}); it predicts {package.endpoint}.",
+            method=f"The package as it stands (SHA256 {package.sha256}); it predicts {package.endpoint}.{said.method}",
             citation=package.citation,
             notes=said.notes,
         ),
@@ -279,7 +283,8 @@ def apply_network(package: Package, found: NetworkFindings, task: Task, learned_
         learned = np.ones(len(learned), bool)
     if found.synthetic:
         notes = (*notes, "the cases are generated: no figure says anything about patients.")
-    return judged(Said(package, found.predictions, learned, found.survival, notes=notes), task)
+    method = _LOOKS + (_OWN_HAZARDS if found.survival is not None else "")
+    return judged(Said(package, found.predictions, learned, found.survival, notes=notes, method=method), task)
 
 
 def _left_out(learned: np.ndarray, learned_from: str) -> tuple[str, ...]:

@@ -34,8 +34,8 @@ def draw_flow(steps: Sequence[Step]) -> Figure:
         for row, step in enumerate(steps):
             _box(axes, _LEFT, row, f"{step.patients} {_wrapped(step.what)}", INK)
             if step.branch:
-                axes.plot([_SPINE, _SPINE, 0.1], [stem + 0.0, row, row], color=PALE, linewidth=0.8, zorder=0)
-                axes.plot([_SPINE, 0.1], [stem, stem], color=PALE, linewidth=0.8, zorder=0)
+                axes.plot([_SPINE, _SPINE, _LEFT], [stem, row, row], color=PALE, linewidth=0.8, zorder=0)
+                axes.plot([_SPINE, _LEFT], [stem, stem], color=PALE, linewidth=0.8, zorder=0)
             elif row:
                 _arrow(axes, (_LEFT, row - 0.72), (_LEFT, row - 0.28))
             stem = stem if step.branch else row
