@@ -5,6 +5,7 @@ The weights themselves lie in ``network.safetensors``; PyTorch is imported only 
 
 from __future__ import annotations
 
+import importlib.util
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -189,15 +190,19 @@ def require_torch() -> None:
         EnvironmentNeeded: names what is missing and how to get it.
     """
     try:
-        import monai
         import safetensors
         import torch  # noqa: F401
     except ImportError as error:
+        missing = error.name
+    else:
+        del safetensors
+        # Found and not imported, which takes seconds: not every network needs it.
+        missing = None if importlib.util.find_spec("monai") else "monai"
+    if missing is not None:
         raise EnvironmentNeeded(
-            f"Networks need PyTorch, MONAI and safetensors, found no '{error.name}': install them with "
+            f"Networks need PyTorch, MONAI and safetensors, found no '{missing}': install them with "
             "pip install 'hccoutcome[deep]'."
-        ) from None
-    del monai, safetensors
+        )
 
 
 @dataclass(frozen=True)

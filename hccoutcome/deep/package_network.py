@@ -10,8 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from hccoutcome.deep.devices import check_device, devices_here
@@ -22,6 +21,7 @@ from hccoutcome.deep.package import DeepConfig
 from hccoutcome.deep.resnet import FeatureExtractor, ResNetSize
 from hccoutcome.deep.selection_network import SelectionNetwork, SelectionSize
 from hccoutcome.deep.tci_network import TciNetwork, TciSize
+from hccoutcome.deep.tensor_views import all_finite, tensor_views
 from hccoutcome.deep.whole_network import WholeNetwork
 from hccoutcome.errors import InputError
 from hccoutcome.package.container import NETWORK
@@ -121,10 +121,7 @@ def network_bytes(model: DeepModel) -> bytes:
 
 def _network(config: DeepConfig, package: Package) -> Network:
     """Return the network of a package with its weights, after name, shape and value of each were checked."""
-    try:
-        tensors = load(package.models[NETWORK])
-    except (SafetensorError, ValueError, KeyError):
-        raise InputError(f"'{NETWORK}' of '{package.name}' is damaged: get the package again.") from None
+    tensors = tensor_views(package.models[NETWORK], f"'{NETWORK}' of '{package.name}'")
     # Without memory for its weights first: a hostile configuration cannot ask for more than the file holds.
     with torch.device("meta"):
         network = make_network(config)
@@ -142,7 +139,7 @@ def _check(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], name: st
     for key, tensor in found.items():
         if tensor.shape != expected[key].shape or tensor.dtype != expected[key].dtype:
             raise InputError(f"'{key}' of '{name}' has another shape or type than in its network: get it again.")
-        if not torch.isfinite(tensor).all():
+        if not all_finite(tensor):
             raise InputError(f"'{key}' of '{name}' is not finite: get the package again.")
 
 

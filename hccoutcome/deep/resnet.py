@@ -6,11 +6,13 @@ He et al. (CVPR 2016) with the stride in the 3 x 3 convolution, as in the checkp
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from monai.networks.nets import ResNet
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from monai.networks.nets import ResNet
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of the red, green and blue of ImageNet, by which its networks standardise grey levels between 0 and 1."""
@@ -50,6 +52,9 @@ CNN_EXTRACTOR = {"base": ResNetSize(RESNET50), "tiny": ResNetSize((1, 1, 1, 1), 
 
 def make_resnet(size: ResNetSize, classes: int = CLASSES) -> ResNet:
     """Return a whole ResNet for pictures of three colours, all four stages and the layer that tells the classes."""
+    # MONAI takes seconds to import, which networks without a ResNet need not wait for.
+    from monai.networks.nets import ResNet
+
     return ResNet(
         block="bottleneck",
         layers=list(size.blocks),

@@ -9,16 +9,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import torch
-from monai.networks.nets import ResNet
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
 from hccoutcome.deep.resnet import RESNET50, RESNET101, ResNetSize, make_resnet
+from hccoutcome.deep.tensor_views import all_finite
 from hccoutcome.errors import EnvironmentNeeded, InputError, nearest
 from hccoutcome.files import sha256_of, write_atomically
+
+if TYPE_CHECKING:
+    from monai.networks.nets import ResNet
 
 _HEAD = ("fc.weight", "fc.bias")
 _COUNTERS = "num_batches_tracked"
@@ -118,7 +122,7 @@ def _check(found: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Pa
         if tensor.shape != expected[name].shape:
             shapes = " against ".join(str(tuple(each)) for each in (tensor.shape, expected[name].shape))
             raise InputError(_other(path, 1, f"has '{name}' in another shape, {shapes}"))
-        if not torch.isfinite(tensor).all():
+        if not all_finite(tensor):
             raise InputError(
                 f"Finite weights were expected, found '{name}' of '{path.name}' not to be: fetch it again."
             )
