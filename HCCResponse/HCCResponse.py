@@ -22,7 +22,24 @@ class HCCResponse(CaseModule):
 
 
 class HCCResponseLogic(ModelModuleLogic):
-    """The module's work, for the window and for scripts: ``process``."""
+    """The module's work, for the window and for scripts: ``process``, ``advise``, ``mapNetwork``."""
+
+    def __init__(self) -> None:
+        from hccoutcome.gui.network_work import AtomWork
+
+        ModelModuleLogic.__init__(self)
+        self.atom = AtomWork()
+
+    def advise(self, case: Any, models: dict[str, str], wait: bool = True, **options: Any) -> Any:
+        """Ask ATOM about a case of the scene; its advice comes into the scene.
+
+        Args:
+            case: hccoutcome.scene.inputs.SceneCase.
+            models: name or path of the SELECTION package by model of ATOM: "TACE", "HAIC", "TC", "HC".
+            wait: return hccoutcome.findings.Findings, which hold the advice, when it is done, otherwise None at once.
+            options: see hccoutcome.gui.network_work.AtomWork.process.
+        """
+        return self.atom.process(case, models, wait=wait, **options)
 
 
 class HCCResponseWidget(ModelModuleWidget):

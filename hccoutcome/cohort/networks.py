@@ -12,7 +12,8 @@ from typing import Any
 
 from hccoutcome.analysis import analyse
 from hccoutcome.case import Case
-from hccoutcome.deep.package import DEEP, DeepConfig, clinical_row, network_input
+from hccoutcome.cohort.network_packages import config_of, rule_of
+from hccoutcome.deep.package import clinical_row, network_input
 from hccoutcome.deep.relevance import Method, Relevance, RelevanceMap, relevance_maps, write_relevance
 from hccoutcome.deep.seen import SeenVolume, seen_volumes
 from hccoutcome.errors import InputError
@@ -22,8 +23,7 @@ from hccoutcome.imaging.prepare import prepare
 from hccoutcome.package.format import Package
 from hccoutcome.progress import Progress, part, silent
 from hccoutcome.report.relevance_figure import relevance_picture
-from hccoutcome.systems import system_of
-from hccoutcome.treatment.atom import PREDICTS, WITH_SYSTEMIC, Advice, AtomRule, recommend
+from hccoutcome.treatment.atom import Advice, recommend
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,21 +41,6 @@ class CaseMaps:
     relevance: Relevance
     maps: tuple[RelevanceMap, ...]
     seen: tuple[SeenVolume, ...]
-
-
-def config_of(package: Package) -> DeepConfig:
-    """Return the configuration of a package's network.
-
-    Raises:
-        InputError: the package holds none, or is not consistent.
-    """
-    if package.weights.get("model") != DEEP:
-        raise InputError(
-            f"The package '{package.name}' holds no network, so there is nothing that it looks at: name one that "
-            "'hcc train selection', tci or dlopctr wrote."
-        )
-    system_of(package)
-    return DeepConfig.from_json(package.weights)
 
 
 def maps_of_case(
@@ -97,32 +82,6 @@ def write_case_maps(found: CaseMaps, case: Case, package: Package, folder: Path)
         with explained_write_errors(folder):
             (folder / f"{one.name}.png").write_bytes(picture)
     return data
-
-
-def rule_of(packages: Mapping[str, Package]) -> AtomRule:
-    """Return the rule with the medians of packages, which are the only ones on the scale of their scores.
-
-    Args:
-        packages: by model of ATOM: ``"TACE"``, ``"HAIC"``, ``"TC"``, ``"HC"``.
-
-    Raises:
-        InputError: a package is no SELECTION, or predicts something else than its model must; or one stands twice.
-    """
-    medians = {}
-    for model, package in packages.items():
-        config = config_of(package)
-        wanted = "one-year survival" if model in WITH_SYSTEMIC.values() else "response"
-        if not config.system.startswith("selection") or config.target != wanted:
-            raise InputError(
-                f"ATOM's model {model} predicts {PREDICTS[model]} ({wanted}), found {config.system} for "
-                f"{config.target} in '{package.name}': give a SELECTION package trained on that."
-            )
-        medians[model] = config.median
-    for first, one in packages.items():
-        for second, other in packages.items():
-            if first < second and one.sha256 == other.sha256:
-                raise InputError(f"One package was given for {first} and for {second}: each has a model of its own.")
-    return AtomRule(medians, "median scores of the packages' own training parts")
 
 
 def advise(case: Case, packages: Mapping[str, Package], device: str = "auto", progress: Progress = silent) -> Findings:

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from hccoutcome.deep.backprojection import back_projected
 from hccoutcome.deep.inputs import NetworkInput
-from hccoutcome.deep.package import Scored
+from hccoutcome.deep.package import DeepName, Scored
 from hccoutcome.deep.seen import SeenVolume
 from hccoutcome.errors import InputError, nearest
 from hccoutcome.files import sha256_of, write_atomically, write_json
@@ -102,6 +102,11 @@ class RelevanceMap:
     def name(self) -> str:
         """Name of its file and node."""
         return f"{self.phase}_{self.method}"
+
+
+def methods_of(system: DeepName) -> tuple[Method, ...]:
+    """Return the methods that a system's network allows: attention is followed only where there is any."""
+    return tuple(method for method in METHODS if method != "rollout" or system != "dlopctr")
 
 
 def check_method(name: str) -> Method:

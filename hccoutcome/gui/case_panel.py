@@ -7,7 +7,7 @@ from typing import Any
 
 from hccoutcome.gui.rules import case_id_error, guess_phases, volumes_error
 from hccoutcome.gui.signals import Signal
-from hccoutcome.scene.nodes import MODALITY, PHASE
+from hccoutcome.scene.nodes import IMAGE, MODALITY, PHASE, ROLE
 from hccoutcome.scene.parameters import MODALITY_CHOICES, NOT_STATED, PHASES, CaseInputs
 from hccoutcome.scene.phases import phases_by_dicom
 
@@ -53,8 +53,10 @@ class CasePanel:
         scene = self._selector.mrmlScene()
         count = scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode")
         volumes = [scene.GetNthNodeByClass(index, "vtkMRMLScalarVolumeNode") for index in range(count)]
-        names = {node.GetID(): node.GetAttribute(PHASE) or node.GetName() for node in volumes}
-        return guess_phases(names, phases_by_dicom(volumes))
+        # Maps and what networks see are volumes of a phase too, but no images of the patient.
+        images = [node for node in volumes if node.GetAttribute(ROLE) in (None, IMAGE)]
+        names = {node.GetID(): node.GetAttribute(PHASE) or node.GetName() for node in images}
+        return guess_phases(names, phases_by_dicom(images))
 
 
 def volumes_of(case: CaseInputs) -> dict[str, Any]:

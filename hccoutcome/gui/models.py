@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from hccoutcome.cohort.network_packages import rule_of
+from hccoutcome.deep.package import DEEP, DeepConfig
+from hccoutcome.deep.relevance import methods_of
+from hccoutcome.explanation.packages import needs_shap
 from hccoutcome.gui.rules import Needs, is_of_response, phase_title, variable_titles
+from hccoutcome.package.container import MODEL_SUFFIX
 from hccoutcome.package.format import Package
-from hccoutcome.package.reading import list_packages, read_package
+from hccoutcome.package.reading import list_packages, read_outline
 from hccoutcome.systems import system_of
 
 
@@ -21,6 +26,8 @@ class Model:
         needs: what it reads of a case.
         wants_reference: whether it gives no number without a reference table of the user's own cohort.
         of_response: whether it predicts the response to a treatment.
+        methods: how it can be found out what its network looks at; none where it holds no network.
+        libraries: what libraries it needs besides those of every analysis (keys of ``gui.compat.LISTS``).
     """
 
     name: str
@@ -29,6 +36,8 @@ class Model:
     needs: Needs
     wants_reference: bool = False
     of_response: bool = False
+    methods: tuple[str, ...] = ()
+    libraries: tuple[str, ...] = ()
 
 
 def response_models() -> tuple[Model, ...]:
@@ -48,13 +57,40 @@ def own_model(path: str) -> Model:
     Raises:
         InputError: it is no package, damaged, or of an unknown system.
     """
-    package = read_package(path)
+    package = read_outline(path)
     system_of(package)
     return replace(_model(package), name=path)
 
 
+def atom_model(model: str, path: str) -> Model:
+    """Return the package at a path as one of ATOM's models, after checking that it is one.
+
+    Raises:
+        InputError: it is no package, damaged, or no SELECTION that predicts what the model must.
+    """
+    package = read_outline(path)
+    rule_of({model: package})
+    return replace(_model(package), name=path)
+
+
 def _packages() -> list[Package]:
-    return [read_package(name) for name in list_packages()]
+    return [read_outline(name) for name in list_packages()]
+
+
+def _libraries(package: Package) -> tuple[str, ...]:
+    """Return what a package needs besides: networks, learned models, and SHAP to explain them."""
+    if package.weights.get("model") == DEEP:
+        return ("deep",)
+    if not any(name.endswith(MODEL_SUFFIX) for name in package.models):
+        return ()
+    learned = "learned" if is_of_response(package.endpoint) else "survival"
+    return (learned, "explanation") if needs_shap(package) else (learned,)
+
+
+def _methods(package: Package) -> tuple[str, ...]:
+    if package.weights.get("model") != DEEP:
+        return ()
+    return methods_of(DeepConfig.from_json(package.weights).system)
 
 
 def _model(package: Package) -> Model:
@@ -73,7 +109,16 @@ def _model(package: Package) -> Model:
         package.citation,
     ]
     about = " ".join(filter(None, sentences))
-    return Model(package.name, package.title, about, needs, wants_reference, is_of_response(package.endpoint))
+    return Model(
+        name=package.name,
+        title=package.title,
+        about=about,
+        needs=needs,
+        wants_reference=wants_reference,
+        of_response=is_of_response(package.endpoint),
+        methods=_methods(package),
+        libraries=_libraries(package),
+    )
 
 
 def _in_words(package: Package, needs: Needs) -> str:

@@ -63,6 +63,8 @@ class CaseModuleLogic(ScriptedLoadableModuleLogic):
         # One parameter node for the three modules, so that switching keeps the case.
         self.moduleName = STATE_NAME
         self.analysis, self.segmentation, self.report = CaseAnalysis(), SegmentWork(), ReportWork()
+        # What the user can do without and did not want; asked for again after a restart.
+        self.declined: set[str] = set()
 
     def getParameterNode(self) -> Any:
         """Return the state that the three modules share."""
@@ -70,11 +72,11 @@ class CaseModuleLogic(ScriptedLoadableModuleLogic):
 
         return CaseState(super().getParameterNode())
 
-    def installRequirements(self, purpose: str = "analysis") -> None:
-        """Ask for the Python packages that the worker needs for a purpose and that are not there yet."""
+    def installRequirements(self, purposes: Any = ("analysis",)) -> None:
+        """Ask for the Python packages that the worker needs for these purposes and that are not there yet."""
         from hccoutcome.gui.compat import ensure_requirements
 
-        ensure_requirements(slicer, purpose, "HCC Outcome")
+        ensure_requirements(slicer, purposes, "HCC Outcome", self.declined)
 
     def outline(self, case: Any, region: str = "tumor", wait: bool = True, **options: Any) -> Any:
         """Outline a region of a case; a draft comes into the scene, to be accepted, edited or rejected.
@@ -91,6 +93,12 @@ class CaseModuleLogic(ScriptedLoadableModuleLogic):
 class ModelModuleLogic(CaseModuleLogic):
     """The work of a module that applies models, for the window and for scripts."""
 
+    def __init__(self) -> None:
+        from hccoutcome.gui.network_work import MapsWork
+
+        CaseModuleLogic.__init__(self)
+        self.networkMaps = MapsWork()
+
     def process(self, case: Any, packages: list[str], wait: bool = True, **options: Any) -> Any:
         """Apply models to a case of the scene; the scores come into the scene.
 
@@ -102,6 +110,18 @@ class ModelModuleLogic(CaseModuleLogic):
         """
         return self.analysis.process(case, packages=packages, wait=wait, **options)
 
+    def mapNetwork(self, case: Any, package: str, method: str = "gradcam", wait: bool = True, **options: Any) -> Any:
+        """Map what the network of a package looks at; the maps come into the scene as volumes.
+
+        Args:
+            case: hccoutcome.scene.inputs.SceneCase.
+            package: name or path of the package.
+            method: "gradcam", "rollout" or "shap".
+            wait: return hccoutcome.gui.network_work.Mapped when it is done, otherwise None at once.
+            options: see hccoutcome.gui.network_work.MapsWork.process.
+        """
+        return self.networkMaps.process(case, package, method, wait=wait, **options)
+
 
 class CaseModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     """A module's window: it lives and dies with the application's events; what it shows is in ``gui.window``.
@@ -111,6 +131,8 @@ class CaseModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     Logic: type[CaseModuleLogic] = CaseModuleLogic
     ui_file = ""
+    panels_below: tuple[str, ...] = ()
+    """Names of .ui files in Resources/UI that stand below the module's own."""
 
     def __init__(self, parent: Any = None) -> None:
         ScriptedLoadableModuleWidget.__init__(self, parent)
@@ -135,12 +157,15 @@ class CaseModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.window.set_state(self.logic.getParameterNode())
 
     def addSharedPanels(self, uiWidget: Any) -> list[Any]:
-        """Put the panels that the three modules share above those of this module, and return them."""
+        """Put the panels that modules share above and below those of this module, and return them."""
         from hccoutcome.resources import resource
 
-        panels = [slicer.util.loadUI(str(resource("UI", f"{name}.ui"))) for name in SHARED_PANELS]
+        names = (*SHARED_PANELS, *self.panels_below)
+        panels = [slicer.util.loadUI(str(resource("UI", f"{name}.ui"))) for name in names]
+        layout, above = uiWidget.layout(), len(SHARED_PANELS)
         for place, panel in enumerate(panels):
-            uiWidget.layout().insertWidget(place, panel)
+            # The last item of a module's own layout is the spacer.
+            layout.insertWidget(place if place < above else layout.count() - 1, panel)
         return panels
 
     def createWindow(self, ui: Any) -> Any:
@@ -187,6 +212,7 @@ class ModelModuleWidget(CaseModuleWidget):
 
     Logic = ModelModuleLogic
     models_field = ""
+    panels_below = ("HCCNetworks",)
 
     def models(self) -> Any:
         """Return the models to offer (hccoutcome.gui.models.Model)."""
@@ -195,10 +221,11 @@ class ModelModuleWidget(CaseModuleWidget):
     def createWindow(self, ui: Any) -> Any:
         """Return the window on the widgets of the .ui file."""
         from hccoutcome.gui.panels import ModelsPanel
-        from hccoutcome.gui.window import ModelWindow
+        from hccoutcome.gui.window import ModelWindow, NetworkWorks
 
         models = ModelsPanel(ui.modelsList, ui.modelLabel, self.models())
-        return ModelWindow(ui, self.works(), self.application(), models, self.models_field)
+        networks = NetworkWorks(self.logic.networkMaps, getattr(self.logic, "atom", None))
+        return ModelWindow(ui, self.works(), self.application(), models, self.models_field, networks)
 
 
 class CaseModuleTest(ScriptedLoadableModuleTest):

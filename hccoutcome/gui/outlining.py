@@ -7,6 +7,7 @@ from typing import Any
 from hccoutcome.case import REGIONS
 from hccoutcome.errors import InputError
 from hccoutcome.gui.case_panel import modality_of, volumes_of
+from hccoutcome.gui.rules import Chosen
 from hccoutcome.gui.run_panel import RunPanel
 from hccoutcome.gui.segment_work import SegmentWork
 from hccoutcome.gui.segmentation_panels import DraftsPanel, OutlinePanel
@@ -17,6 +18,7 @@ from hccoutcome.gui.segmentation_rules import (
     accepted_regions,
     engine_facts,
     hints_in_words,
+    libraries_of,
     offered_regions,
     ready_to_outline,
     unreviewed_in_words,
@@ -102,8 +104,8 @@ class Outlining:
         """Ask the engines anew, for something may have been installed."""
         self._facts = None
 
-    def readiness(self) -> tuple[bool, str]:
-        """Return whether a draft can be made and, if not, the one thing to do next."""
+    def readiness(self, chosen: Chosen) -> tuple[bool, str]:
+        """Return whether a draft can be made, whatever else is wrong, and if not, the one thing to do next."""
         case, prompt = self._state.case, self._state.outline.prompt
         return ready_to_outline(
             OutlineChoice(
@@ -117,6 +119,10 @@ class Outlining:
             self.facts,
         )
 
+    def libraries(self) -> tuple[str, ...]:
+        """Return what libraries the chosen engine needs."""
+        return libraries_of(self._state.outline.engine, self.facts)
+
     # --- what a person does
 
     def begin(self, case: SceneCase) -> None:
@@ -125,6 +131,7 @@ class Outlining:
         Raises:
             InputError: the input is wrong.
         """
+        self.look_again()
         asked = self._state.outline
         self.work.process(case, asked.region, asked.phase, asked.engine, asked.prompt, wait=False)
 

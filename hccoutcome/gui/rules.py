@@ -54,6 +54,7 @@ class Chosen:
         clinical: clinical record as typed, by schema name.
         models: names of the models (or parameter files) to apply.
         needs: what each of these models reads, by its name.
+        problem: what is wrong with the case whatever is done with it, empty where nothing is.
     """
 
     case_id: str = ""
@@ -62,6 +63,7 @@ class Chosen:
     clinical: Mapping[str, str] = field(default_factory=dict)
     models: tuple[str, ...] = ()
     needs: Mapping[str, Needs] = field(default_factory=dict)
+    problem: str = ""
 
 
 def phase_title(phase: str) -> str:
@@ -80,6 +82,8 @@ def ready(chosen: Chosen) -> tuple[bool, str]:
     It can start when at least one of the chosen models has its images and regions: the others will be refused with
     their reasons, which is an answer too.
     """
+    if chosen.problem:
+        return False, chosen.problem
     if not chosen.models:
         return False, "Choose at least one model."
     message = case_id_error(chosen.case_id) or record_error(chosen.clinical)

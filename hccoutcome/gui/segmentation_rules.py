@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 from hccoutcome.case import REGIONS, Modality
 from hccoutcome.gui.translate import _
 from hccoutcome.segmentation.engine import AUTO, Offer, engines
 from hccoutcome.segmentation.prompts import PROMPTS, PromptKind
+from hccoutcome.segmentation.setup import read_setup
 from hccoutcome.status import QualityItem
 
-INSTALLED_HERE = ("builtin",)
-"""Engines whose one step, a Python package, is taken by pressing the button: the user is asked first."""
+BUILTIN, NETWORKS = "builtin", ("medsam", "monai")
+"""Engines whose one step may be Python packages, which the button asks for; networks may have a Python of their own."""
+_NEEDED = ("torch", "monai")
 _REGIONS_FIRST = ("tumor", "liver")
 _PHASES_FIRST = ("portal", "arterial", "delayed", "precontrast")
 
@@ -29,6 +32,7 @@ class EngineFacts:
         step: the one step that makes it so.
         licence: of the program and its weights.
         citation: publication to cite.
+        library: what Python packages alone make it ready (a key of ``gui.compat.LISTS``), empty where none would.
     """
 
     name: str
@@ -38,11 +42,12 @@ class EngineFacts:
     step: str = ""
     licence: str = ""
     citation: str = ""
+    library: str = ""
 
     @property
     def usable(self) -> bool:
         """Whether pressing the button can work: it is ready, or its step is taken then."""
-        return self.ready or self.name in INSTALLED_HERE
+        return self.ready or bool(self.library)
 
     def offer(self, region: str) -> Offer | None:
         """Return what it offers for a region."""
@@ -86,9 +91,35 @@ def engine_facts() -> tuple[EngineFacts, ...]:
     for engine in engines():
         card, state = engine.card, engine.readiness()
         found.append(
-            EngineFacts(card.name, card.title, card.offers, state.ready, state.step, card.licence, card.citation)
+            EngineFacts(
+                name=card.name,
+                title=card.title,
+                offers=card.offers,
+                ready=state.ready,
+                step=state.step,
+                licence=card.licence,
+                citation=card.citation,
+                library="" if state.ready else _library(card.name),
+            )
         )
     return tuple(found)
+
+
+def _library(name: str) -> str:
+    """Return what Python packages make an engine ready that is not, empty where it lacks something else."""
+    if name == BUILTIN:
+        return "segmentation"
+    if name in NETWORKS:
+        setup = read_setup(name)
+        if setup.python is None and setup.weights is not None and any(find_spec(module) is None for module in _NEEDED):
+            return "deep"
+    return ""
+
+
+def libraries_of(engine: str, facts: Sequence[EngineFacts]) -> tuple[str, ...]:
+    """Return what libraries are asked for before an engine starts: those that it lacks and that can be had here."""
+    name = BUILTIN if engine == AUTO else engine
+    return ("analysis", *(found.library for found in facts if found.name == name and found.library))
 
 
 def best_phase(phases: Sequence[str]) -> str:

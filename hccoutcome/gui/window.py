@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,9 @@ from hccoutcome.errors import HCCError
 from hccoutcome.findings import Findings
 from hccoutcome.gui.case_panel import CasePanel, modality_of, volumes_of
 from hccoutcome.gui.clinical_panel import ClinicalPanel, RecordTable
+from hccoutcome.gui.models import Model
+from hccoutcome.gui.network_panels import AtomPanel, MapsPanel
+from hccoutcome.gui.network_work import AtomWork, MapsWork
 from hccoutcome.gui.outlining import Outlining
 from hccoutcome.gui.own_packages import OwnPackages
 from hccoutcome.gui.panels import ModelsPanel, RegionsPanel
@@ -24,22 +27,24 @@ from hccoutcome.gui.result_panels import ScoresPanel
 from hccoutcome.gui.rules import Chosen, Needs, of_outcome, ready, summary
 from hccoutcome.gui.run_panel import RunPanel
 from hccoutcome.gui.segment_work import SegmentWork
+from hccoutcome.gui.side import Side
 from hccoutcome.gui.translate import _
-from hccoutcome.gui.work import CaseAnalysis, CaseWork
+from hccoutcome.gui.work import CaseAnalysis, CaseWork, FindingsWork
 from hccoutcome.scene.chart_view import charts_of
 from hccoutcome.scene.display import show_table
 from hccoutcome.scene.found import stored
 from hccoutcome.scene.inputs import SceneCase, segment_ids
 from hccoutcome.scene.nodes import ROLE, CaseNodes, is_in_between
-from hccoutcome.scene.parameters import CaseState
+from hccoutcome.scene.parameters import DEVICES, CaseState
 from hccoutcome.scene.review import is_draft, unreviewed
+from hccoutcome.treatment.atom import Advice
 
 POLL_MILLISECONDS, HAND_OVER_MILLISECONDS = 100, 10
 """Between two looks at a worker, and between two steps of handing over voxels."""
 LATE = -1.0
 """Priority of an observer that is called after the usual ones."""
-ANALYSIS, SEGMENTATION = "analysis", "segmentation"
-"""What libraries are asked for."""
+ANALYSIS = "analysis"
+"""What libraries every analysis needs (a key of ``gui.compat.LISTS``)."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +52,11 @@ class Application:
     """What a window asks of the application.
 
     Attributes:
-        prepare: called on the main thread before any work with what it is for; asks for missing libraries.
+        prepare: called on the main thread before any work with what it needs; asks for missing libraries.
         select_module: shows another module.
     """
 
-    prepare: Callable[[str], None]
+    prepare: Callable[[Sequence[str]], None]
     select_module: Callable[[str], None]
 
 
@@ -70,6 +75,19 @@ class Works:
     report: ReportWork
 
 
+@dataclass(frozen=True)
+class NetworkWorks:
+    """The work of networks besides scores.
+
+    Attributes:
+        maps: maps what they look at.
+        atom: asks ATOM, in the window that offers it.
+    """
+
+    maps: MapsWork
+    atom: AtomWork | None = None
+
+
 class CaseWindow:
     """The window of one module: the case, its regions, its record, the work on it, the tables that come of it.
 
@@ -77,19 +95,27 @@ class CaseWindow:
     start, in ``_begin`` what starts, and in ``_show_results`` what it shows of the last work.
     """
 
-    def __init__(self, ui: Any, works: Works, application: Application, *further: CaseWork) -> None:
+    def __init__(
+        self,
+        ui: Any,
+        works: Works,
+        application: Application,
+        main: CaseWork | None = None,
+        sides: Sequence[Side] = (),
+    ) -> None:
         """Build the panels.
 
         Args:
             ui: the widgets by name (``slicer.util.childWidgetVariables``).
             works: the work that every window offers.
             application: what the window asks of the application.
-            further: other work that the window offers; Apply starts the last, or the analysis where there is none.
+            main: what Apply starts, the analysis where None.
+            sides: groups with work of their own besides that for outlines.
         """
         self.ui, self.analysis, self.report = ui, works.analysis, works.report
-        self.works: tuple[CaseWork, ...] = (works.analysis, *further, works.segmentation, works.report)
-        self._main: CaseWork = further[-1] if further else works.analysis
+        self._main: CaseWork = main or works.analysis
         self._last: CaseWork = self._main
+        self._reported: FindingsWork = works.analysis
         self._application = application
         self.state: CaseState | None = None
         self._gui_tag: int | None = None
@@ -98,6 +124,9 @@ class CaseWindow:
         self.case, self.regions = CasePanel(ui), RegionsPanel(ui.regionsTable)
         self.clinical, self._record = ClinicalPanel(ui), RecordTable()
         self.outlining = Outlining(ui, works.segmentation)
+        self.sides: tuple[Side, ...] = (self.outlining, *sides)
+        others = (self._main, *(side.work for side in self.sides), works.report)
+        self.works: tuple[CaseWork, ...] = tuple(dict.fromkeys((works.analysis, *others)))
         self.run = RunPanel(ui.applyButton, ui.readyLabel, ui.progressBar, ui.messageLabel)
         self._timer = qt.QTimer()
         self._timer.setInterval(POLL_MILLISECONDS)
@@ -110,7 +139,8 @@ class CaseWindow:
         self.regions.segments_changed.connect(self.refresh)
         self.clinical.changed.connect(lambda record: setattr(self.state.case, "clinical", record))
         self.outlining.changed.connect(self.refresh)
-        self.outlining.start_asked.connect(self.outline_or_cancel)
+        for side in self.sides:
+            side.start_asked.connect(lambda side=side: self.start_or_cancel(side))
         self.outlining.edit_asked.connect(self._application.select_module)
         self.run.pressed.connect(self.apply_or_cancel)
         self.report.finished.connect(self._on_report)
@@ -127,7 +157,7 @@ class CaseWindow:
 
     def _panel_of(self, work: CaseWork) -> RunPanel:
         """Return the panel that shows how far a kind of work is."""
-        return self.outlining.run if work is self.outlining.work else self.run
+        return next((side.run for side in self.sides if side.work is work), self.run)
 
     # --- what a module's window adds
 
@@ -146,6 +176,10 @@ class CaseWindow:
         """Start the work of Apply."""
         raise NotImplementedError
 
+    def _libraries(self) -> tuple[str, ...]:
+        """Return what libraries the work of Apply needs."""
+        return (ANALYSIS,)
+
     def _show_results(self) -> None:
         """Show what the last work found, nothing where there is none."""
         raise NotImplementedError
@@ -160,7 +194,8 @@ class CaseWindow:
         self.state = state
         if state is None:
             self.regions.close()
-            self.outlining.show(None)
+            for side in self.sides:
+                side.show(None)
             self._record.follow(None)
             return
         self.outlining.look_again()
@@ -194,8 +229,9 @@ class CaseWindow:
         self.case.show(case)
         self._record.follow(case)
         self.clinical.show(dict(case.clinical), self._needed_variables())
-        self.outlining.show(self.state)
         self._show_state()
+        for side in self.sides:
+            side.show(self.state)
         self._show_ready()
 
     def scene_case(self) -> SceneCase:
@@ -217,6 +253,18 @@ class CaseWindow:
     def _habitats(self) -> Any:
         """Return the segmentation of habitats whose segments are regions too, None where the window reads none."""
         return None
+
+    def _chosen(self) -> Chosen:
+        """Return what is chosen of the case, as the rules judge it."""
+        case = self.state.case
+        regions = (*self._used_segments().values(), *segment_ids(self._habitats()))
+        return Chosen(
+            case_id=case.case_id,
+            phases=tuple(volumes_of(case)),
+            regions=tuple(dict.fromkeys(regions)),
+            clinical=dict(case.clinical),
+            problem=self._case_problem(),
+        )
 
     def _used_segments(self) -> dict[str, str]:
         """Return the region of every segment that still exists and is used."""
@@ -251,12 +299,12 @@ class CaseWindow:
     def apply_or_cancel(self) -> None:
         """Start the work, or end that which is under way."""
         if not self._cancelled():
-            self._start(self._main, self._begin)
+            self._start(self._main, self._begin, self._libraries())
 
-    def outline_or_cancel(self) -> None:
-        """Start to outline a region, or end the work that is under way."""
+    def start_or_cancel(self, side: Side) -> None:
+        """Start the work of a group, or end the work that is under way."""
         if not self._cancelled():
-            self._start(self.outlining.work, lambda: self.outlining.begin(self.scene_case()), SEGMENTATION)
+            self._start(side.work, lambda: side.begin(self.scene_case()), side.libraries())
 
     def _cancelled(self) -> bool:
         """End the work that is under way; False where there was none."""
@@ -266,15 +314,13 @@ class CaseWindow:
             work.cancel()
         return bool(running)
 
-    def _start(self, work: CaseWork, begin: Callable[[], None], purpose: str = ANALYSIS) -> None:
-        """Start a kind of work; what is wrong with its input is said."""
+    def _start(self, work: CaseWork, begin: Callable[[], None], libraries: Sequence[str] = (ANALYSIS,)) -> None:
+        """Start a kind of work once its libraries are there; what is wrong with its input is said."""
         self._last = work
         work.forget()
         self._show_results()
         try:
-            self._application.prepare(purpose)
-            if purpose == SEGMENTATION:
-                self.outlining.look_again()
+            self._application.prepare(libraries)
             begin()
         except HCCError as error:
             self._show_idle(str(error), work)
@@ -289,12 +335,16 @@ class CaseWindow:
         """Show on other widgets that work is under way, or is not."""
 
     def _show_ready(self) -> None:
-        """Say of Apply and of Outline whether they can start; one of them at a time."""
+        """Say of Apply and of every other group whether it can start; one of them at a time."""
         running = next((work for work in self.works if work.running), None)
-        for panel, readiness in ((self.run, self._readiness), (self.outlining.run, self.outlining.readiness)):
-            if running is None:
-                panel.show_ready(*readiness())
-            elif self._panel_of(running) is not panel:
+        if running is None:
+            self.run.show_ready(*self._readiness())
+            chosen = self._chosen()
+            for side in self.sides:
+                side.run.show_ready(*side.readiness(chosen))
+            return
+        for panel in (self.run, *(side.run for side in self.sides)):
+            if self._panel_of(running) is not panel:
                 panel.show_ready(False, _("Other work of this window is under way: wait for it or cancel it."))
 
     def _show_idle(self, message: str, work: CaseWork | None = None) -> None:
@@ -315,6 +365,8 @@ class CaseWindow:
             self._show_idle(message.format(error=f"{type(error).__name__}: {error}"), work)
             logging.getLogger(__name__).exception("The analysis failed")
             return
+        if not self.running:
+            self._timer.stop()
         self._timer.setInterval(HAND_OVER_MILLISECONDS if work.handing_over else POLL_MILLISECONDS)
         self._show_log()
 
@@ -327,9 +379,9 @@ class CaseWindow:
 
     def open_report(self) -> None:
         """Let a worker draw and write the report, then open it in the browser."""
-        case, findings = self.analysis.case, self.analysis.all_found
+        case, findings = self._reported.case, self._reported.all_found
         if case is not None and findings is not None and not self._cancelled():
-            folder = self.analysis.kept_in
+            folder = self._reported.kept_in
             self._start(self.report, lambda: self.report.process(case, findings, folder, wait=False))
 
     def _on_report(self, path: Path, nodes: Any) -> None:
@@ -358,37 +410,53 @@ class CaseWindow:
 class ModelWindow(CaseWindow):
     """The window of a module that applies models: they are ticked in a list and kept in the state's ``field``."""
 
-    def __init__(self, ui: Any, works: Works, application: Application, models: ModelsPanel, field: str) -> None:
+    def __init__(
+        self,
+        ui: Any,
+        works: Works,
+        application: Application,
+        models: ModelsPanel,
+        field: str,
+        networks: NetworkWorks,
+    ) -> None:
         """Build the panels.
 
         Args:
             ui: the widgets by name.
-            works: the work that the window offers.
+            works: the work that every window offers.
             application: what the window asks of the application.
             models: the list of models.
             field: name of the state's parameter that keeps the ticked models.
+            networks: the work of networks.
         """
         self.models, self._field = models, field
+        self.maps = MapsPanel(ui, networks.maps, self._networks)
+        self.atom = None if networks.atom is None else AtomPanel(ui, networks.atom)
         self._nodes: CaseNodes | None = None
         self.scores = ScoresPanel(ui.resultsTable, ui.detailsLabel)
         self.charts = ChartsPanel(ui.chartBox, ui.showChartButton)
         response = field == "response_models"
         self.own = OwnPackages(ui.addPackageButton, models, response, lambda text: ui.messageLabel.setText(text))
         self.references = ReferencePanel(ui.modelsList, ui.referenceLabel, ui.referenceFile, models.models)
-        super().__init__(ui, works, application)
+        super().__init__(ui, works, application, sides=tuple(filter(None, (self.atom, self.maps))))
         ui.habitatsSelector.addAttribute("vtkMRMLSegmentationNode", ROLE, "habitats")
         self.models.changed.connect(lambda names: setattr(self.state, self._field, names))
         self.own.changed.connect(lambda paths: setattr(self.state, "own_packages", paths))
         self.references.changed.connect(lambda files: setattr(self.state, "references", files))
         self.scores.looked_at.connect(lambda found: self.charts.show(self._charts(found)))
         self.scores.picked.connect(lambda found: self.charts.show_beside())
-        self.analysis.finished.connect(self._on_finished)
+        self.maps.changed.connect(lambda name, value: setattr(self.state.maps, name, value))
+        self.analysis.finished.connect(lambda findings, nodes: self._on_finished(self.analysis, findings))
+        if self.atom is not None:
+            work = self.atom.work
+            self.atom.changed.connect(lambda paths: setattr(self.state, "atom_packages", paths))
+            work.finished.connect(lambda findings, nodes: self._on_finished(work, findings))
         self._show_results()
 
     def set_state(self, state: CaseState | None) -> None:
         """Show and follow a state, and what its scene holds of an earlier analysis; None lets go of it."""
         super().set_state(state)
-        if state is not None and self.analysis.findings is None and not self.running:
+        if state is not None and self._reported.findings is None and not self.running:
             self._show_stored(state.case.case_id)
 
     def _show_state(self) -> None:
@@ -402,22 +470,17 @@ class ModelWindow(CaseWindow):
     def _habitats(self) -> Any:
         return self.state.case.habitats
 
+    def _networks(self) -> dict[str, Model]:
+        """Return the models whose networks look at images, those of ATOM among them."""
+        atom = {} if self.atom is None else {model.name: model for model in self.atom.models.values()}
+        return {**{name: model for name, model in self.models.models.items() if model.methods}, **atom}
+
     def _readiness(self) -> tuple[bool, str]:
-        case = self.state.case
-        regions = (*self._used_segments().values(), *segment_ids(case.habitats))
-        problem = self._case_problem()
-        if problem:
-            return False, problem
-        return ready(
-            Chosen(
-                case_id=case.case_id,
-                phases=tuple(volumes_of(case)),
-                regions=tuple(dict.fromkeys(regions)),
-                clinical=dict(case.clinical),
-                models=self._chosen_models(),
-                needs=self._needs(),
-            )
-        )
+        return ready(replace(self._chosen(), models=self._chosen_models(), needs=self._needs()))
+
+    def _libraries(self) -> tuple[str, ...]:
+        wanted = (name for model in self._chosen_models() for name in self.models.models[model].libraries)
+        return tuple(dict.fromkeys((ANALYSIS, *wanted)))
 
     def _begin(self) -> None:
         chosen = self._chosen_models()
@@ -426,6 +489,7 @@ class ModelWindow(CaseWindow):
             packages=chosen,
             out=self._folder(),
             references={name: Path(file) for name, file in dict(self.state.references).items() if name in chosen},
+            device=DEVICES[self.state.device],
             wait=False,
         )
 
@@ -435,7 +499,8 @@ class ModelWindow(CaseWindow):
         return {} if found is None or nodes is None else charts_of(nodes, found.package)
 
     def _show_results(self) -> None:
-        self._show_found(self.analysis.findings, self.analysis.nodes)
+        found = self._reported
+        self._show_found(found.findings, found.nodes, None if found.all_found is None else found.all_found.advice)
 
     def _show_stored(self, case_id: str) -> None:
         """Show what the scene holds of an earlier analysis of the case, as far as it is of this window's outcome."""
@@ -444,18 +509,24 @@ class ModelWindow(CaseWindow):
         except HCCError as error:
             self.ui.messageLabel.setText(str(error))
             return
-        findings = None if found is None else of_outcome(found[0], self._field == "response_models")
-        self._show_found(findings, None if found is None or findings is None else found[1])
+        if found is None:
+            self._show_found(None, None, None)
+            return
+        findings = of_outcome(found[0], self._field == "response_models")
+        self._show_found(findings, None if findings is None else found[1], found[0].advice)
 
-    def _show_found(self, findings: Findings | None, nodes: CaseNodes | None) -> None:
+    def _show_found(self, findings: Findings | None, nodes: CaseNodes | None, advice: Advice | None) -> None:
         self._nodes = nodes
         self.scores.show(findings)
         self.ui.resultsButton.setVisible(findings is not None)
         self._show_tables([] if nodes is None else list(nodes.findings.values()))
+        if self.atom is not None:
+            self.atom.show_advice(advice)
 
-    def _on_finished(self, findings: Any, nodes: Any) -> None:
+    def _on_finished(self, work: FindingsWork, findings: Findings) -> None:
+        self._reported = work
         self._show_results()
-        self._show_idle(summary(findings, self._tables))
+        self._show_idle(summary(findings, self._tables), work)
 
     def _chosen_models(self) -> tuple[str, ...]:
         return tuple(name for name in getattr(self.state, self._field) if name in self.models.models)

@@ -189,11 +189,11 @@ class CaseWork:
             self._folder = None
 
 
-class CaseAnalysis(CaseWork):
-    """Features of a case and what model packages say of it.
+class FindingsWork(CaseWork):
+    """Work that finds something out about a case; a kind of it adds ``process``.
 
-    ``findings`` is what the last analysis found, ``all_found`` that with what others had found of the very same inputs:
-    so HCC Response and HCC Survival do not take each other's results from the scene.
+    ``findings`` is what the last job found, ``all_found`` that with what others had found of the very same inputs: so
+    HCC Response and HCC Survival do not take each other's results from the scene.
 
     Signals:
         As ``CaseWork``; finished(findings, nodes).
@@ -208,13 +208,37 @@ class CaseAnalysis(CaseWork):
 
     @property
     def case(self) -> SceneCase | None:
-        """The case of the last analysis."""
+        """The case of the last job."""
         return self._case
 
     @property
     def kept_in(self) -> Path | None:
-        """The folder in which the files of the last analysis are kept, None where nowhere."""
+        """The folder in which the files of the last job are kept, None where nowhere."""
         return None if self._out is None or self.findings is None else self._out / self.findings.case_id
+
+    def forget(self) -> None:
+        """Let go of what the last job found; the scene keeps it."""
+        super().forget()
+        self.findings, self.all_found = None, None
+
+    def _take(self, path: Path) -> tuple[Findings, CaseNodes]:
+        self.findings = Findings.from_json(json.loads(path.read_text(encoding="utf-8")))
+        # The user's own volumes carry no marks, so they are not among what add_findings finds again.
+        nodes = case_nodes(self._case)
+        self.all_found = self.findings.joined(_earlier(nodes))
+        return self.findings, replace(nodes, findings=add_findings(self.all_found, nodes).findings)
+
+
+def _earlier(nodes: CaseNodes) -> Findings | None:
+    """Return what the scene holds of an earlier analysis of the case; what is damaged is replaced."""
+    try:
+        return findings_of(nodes)
+    except InputError:
+        return None
+
+
+class CaseAnalysis(FindingsWork):
+    """Features of a case and what model packages say of it."""
 
     def process(
         self,
@@ -224,6 +248,7 @@ class CaseAnalysis(CaseWork):
         out: Path | None = None,
         engine: str = "auto",
         references: Mapping[str, Path] | None = None,
+        device: str = "auto",
         wait: bool = True,
     ) -> Findings | None:
         """Analyse a case of the scene.
@@ -235,6 +260,7 @@ class CaseAnalysis(CaseWork):
             out: folder where the result files are kept; None keeps none: the scene has the results.
             engine: which radiomics engine computes the features.
             references: by package name, the reference table of the user's own cohort.
+            device: on which networks compute: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
             wait: return when it is done; otherwise at once, and ``step`` reports until it is.
 
         Returns:
@@ -260,27 +286,8 @@ class CaseAnalysis(CaseWork):
                 report=False,
                 explain=True,
                 outlined_by=outlined_by(case),
+                device=device,
             )
 
         self._launch(case, job_of, wait)
         return self.findings
-
-    def forget(self) -> None:
-        """Let go of the last analysis; the scene keeps what it found."""
-        super().forget()
-        self.findings, self.all_found = None, None
-
-    def _take(self, path: Path) -> tuple[Findings, CaseNodes]:
-        self.findings = Findings.from_json(json.loads(path.read_text(encoding="utf-8")))
-        # The user's own volumes carry no marks, so they are not among what add_findings finds again.
-        nodes = case_nodes(self._case)
-        self.all_found = self.findings.joined(_earlier(nodes))
-        return self.findings, replace(nodes, findings=add_findings(self.all_found, nodes).findings)
-
-
-def _earlier(nodes: CaseNodes) -> Findings | None:
-    """Return what the scene holds of an earlier analysis of the case; what is damaged is replaced."""
-    try:
-        return findings_of(nodes)
-    except InputError:
-        return None

@@ -43,40 +43,42 @@ _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _PLAIN_COMPRESSION = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
-def read_files(source: Path) -> dict[str, bytes]:
+def read_files(source: Path, unread: frozenset[str] = frozenset()) -> dict[str, bytes]:
     """Return the bytes of every file of a package by name.
 
     Args:
         source: the package's folder or zip.
+        unread: names of files that are judged by name and size alone; nothing stands for their bytes.
 
     Raises:
         InputError: nothing there, a link, a folder inside, a name or type that a package may not hold, too large, or a
             zip that cannot be read.
     """
     try:
-        files = _read(source)
+        files = _read(source, unread)
     except OSError:
         raise InputError(
             f"The package '{source.name}' cannot be read: check that it is intact and that you may read it."
         ) from None
     for name, content in files.items():
-        _check_content(name, content)
+        if name not in unread:
+            _check_content(name, content)
     if "package.json" not in files:
         raise InputError(f"'{source.name}' holds no package.json, so it is not a model package: check the path.")
     return files
 
 
-def _read(source: Path) -> dict[str, bytes]:
+def _read(source: Path, unread: frozenset[str]) -> dict[str, bytes]:
     if source.is_symlink():
         raise InputError(f"The package '{source.name}' is a link: give the folder or zip that it leads to.")
     if source.is_dir():
-        return _read_folder(source)
+        return _read_folder(source, unread)
     if source.is_file():
-        return _read_zip(source)
+        return _read_zip(source, unread)
     raise InputError(f"The package '{source.name}' should be a folder or a zip and does not exist: check the path.")
 
 
-def _read_folder(folder: Path) -> dict[str, bytes]:
+def _read_folder(folder: Path, unread: frozenset[str]) -> dict[str, bytes]:
     entries = sorted(folder.iterdir())
     if len(entries) > MOST_ENTRIES:
         raise InputError(f"The package '{folder.name}' holds more than {MOST_ENTRIES} files: check the path.")
@@ -87,10 +89,10 @@ def _read_folder(folder: Path) -> dict[str, bytes]:
             raise InputError(f"The package '{folder.name}' holds '{entry.name}', which is not a plain file: remove it.")
         _check_name(entry.name)
     _check_sizes({entry.name: entry.stat().st_size for entry in entries})
-    return {entry.name: entry.read_bytes() for entry in entries}
+    return {entry.name: b"" if entry.name in unread else entry.read_bytes() for entry in entries}
 
 
-def _read_zip(path: Path) -> dict[str, bytes]:
+def _read_zip(path: Path, unread: frozenset[str]) -> dict[str, bytes]:
     most = LARGEST_PACKAGE + LARGEST_NETWORK
     if path.stat().st_size > most:
         raise InputError(f"The package '{path.name}' is larger than {most // 1_000_000} MB: wrong file?")
@@ -98,7 +100,7 @@ def _read_zip(path: Path) -> dict[str, bytes]:
         with zipfile.ZipFile(path) as archive:
             members = _members(archive, path.name)
             # Reading stops at the size that the archive states and that was judged, and checks the CRC.
-            return {name: archive.read(info) for name, info in members.items()}
+            return {name: b"" if name in unread else archive.read(info) for name, info in members.items()}
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeDecodeError):
         raise InputError(f"The package '{path.name}' should be a folder or an intact zip: get it again.") from None
 

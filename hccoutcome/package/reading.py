@@ -34,6 +34,17 @@ def read_package(name_or_path: str | Path, folders: Iterable[Path] = (), referen
     return package if reference is None else package.with_reference(read_reference(Path(reference)))
 
 
+def read_outline(name_or_path: str | Path) -> Package:
+    """Return a package without the weights of its network, which take a while to read and to check.
+
+    For showing what a package is and needs; ``read_package`` is for applying it.
+
+    Raises:
+        InputError: no such package, or what was read of it is not intact.
+    """
+    return _read_verified(_locate(str(name_or_path), ()), frozenset({NETWORK}))
+
+
 def list_packages(folders: Iterable[Path] = ()) -> tuple[str, ...]:
     """Return the names of the shipped packages and of those in ``folders``, sorted; nothing in them is read."""
     return tuple(sorted(_known(tuple(folders))))
@@ -90,15 +101,15 @@ def _locate(name: str, folders: tuple[Path, ...]) -> Path:
     raise InputError(f"There is no package '{name}'; {nearest(name, known)}, or the path of a folder or zip.")
 
 
-def _read_verified(source: Path) -> Package:
-    files = read_files(source)
-    manifest = _verified_manifest(files, source.name)
+def _read_verified(source: Path, unread: frozenset[str] = frozenset()) -> Package:
+    files = read_files(source, unread)
+    manifest = _verified_manifest(files, source.name, unread)
     package = parse_manifest(manifest)
     return _with_contents(package, files, source)
 
 
-def _verified_manifest(files: Mapping[str, bytes], source: str) -> Mapping[str, Any]:
-    """Return ``package.json`` as data, after comparing every hash that it states with what is there."""
+def _verified_manifest(files: Mapping[str, bytes], source: str, unread: frozenset[str]) -> Mapping[str, Any]:
+    """Return ``package.json`` as data, after comparing every hash that it states with what was read."""
     manifest = parse_json(files[MANIFEST], MANIFEST)
     if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
         raise InputError(f"{MANIFEST} of '{source}' should be an object with the field 'files': get the package again.")
@@ -110,7 +121,7 @@ def _verified_manifest(files: Mapping[str, bytes], source: str) -> Mapping[str, 
     for name in sorted(set(files) - set(listed) - {MANIFEST}):
         raise InputError(f"The package '{source}' holds '{name}', which {MANIFEST} does not list: remove it.")
     for name, digest in listed.items():
-        if hashlib.sha256(files[name]).hexdigest() != digest:
+        if name not in unread and hashlib.sha256(files[name]).hexdigest() != digest:
             raise InputError(f"'{name}' of the package '{source}' was changed after it was written: get it again.")
     return manifest
 

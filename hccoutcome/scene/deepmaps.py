@@ -18,11 +18,9 @@ from hccoutcome.deep.seen import SeenVolume
 from hccoutcome.report.relevance_figure import SIGNED, UNSIGNED, relevance_colours, relevance_range
 from hccoutcome.report.wording import phase_title
 from hccoutcome.scene.exchange import node_from_image, node_from_table
-from hccoutcome.scene.maps import ENTRIES, show_map
-from hccoutcome.scene.nodes import CaseNodes, mark, nodes_of, place, remove, study_of
-
-ROLE, SEEN = "relevance", "seen"
-"""Roles of the nodes begin with them: ``relevance:selection-mrecist:portal_gradcam``, ``seen:tci-small:portal``."""
+from hccoutcome.scene.maps import ENTRIES
+from hccoutcome.scene.nodes import CaseNodes, find_case_nodes, mark, nodes_of, place, remove, study_of
+from hccoutcome.scene.overlay import RELEVANCE, SEEN, show_map
 
 
 def add_relevance(maps: Iterable[RelevanceMap], nodes: CaseNodes, package: str) -> CaseNodes:
@@ -31,7 +29,7 @@ def add_relevance(maps: Iterable[RelevanceMap], nodes: CaseNodes, package: str) 
     Earlier maps of the same package and method are replaced. The first map is shown over its image, with its legend.
     """
     scene, added = nodes.scene, list(maps)
-    roles = {f"{ROLE}:{package}:{found.name}" for found in added}
+    roles = {f"{RELEVANCE}:{package}:{found.name}" for found in added}
     remove(scene, [node for role, node in nodes.findings.items() if role in roles])
     volumes = [_add(found, nodes, package) for found in added]
     place(scene, study_of(scene, nodes.case_id, nodes.case_id), volumes)
@@ -68,7 +66,7 @@ def add_shares(data: Mapping[str, Any], nodes: CaseNodes, package: str) -> CaseN
         package: whose network it is.
     """
     scene, method = nodes.scene, data["method"]
-    role = f"{ROLE}:{package}:{method}:shares"
+    role = f"{RELEVANCE}:{package}:{method}:shares"
     remove(scene, [node for name, node in nodes.findings.items() if name == role])
     parts = {**{phase_title(name): value for name, value in data["phases"].items()}, **data["variables"]}
     if parts:
@@ -77,22 +75,6 @@ def add_shares(data: Mapping[str, Any], nodes: CaseNodes, package: str) -> CaseN
         mark(table, nodes.case_id, role)
         place(scene, study_of(scene, nodes.case_id, nodes.case_id), [table])
     return nodes_of(scene, nodes.case_id)
-
-
-def volumes_in(nodes: CaseNodes) -> list[slicer.vtkMRMLScalarVolumeNode]:
-    """Return the volumes of what networks look at and see in a case, the maps first."""
-    kinds = (f"{ROLE}:", f"{SEEN}:")
-    found = [(role, node) for role, node in nodes.findings.items() if node.IsA("vtkMRMLScalarVolumeNode")]
-    return [node for kind in kinds for role, node in found if role.startswith(kind)]
-
-
-def show_volume(volume: slicer.vtkMRMLScalarVolumeNode, nodes: CaseNodes, opacity: float = 1.0) -> None:
-    """Show a map or what a network sees over its image, with its legend where it has one and no other's."""
-    for other in volumes_in(nodes):
-        legend = slicer.vtkSlicerColorLogic.GetColorLegendDisplayNode(other)
-        if legend is not None:
-            legend.SetVisibility(False)
-    show_map(volume, nodes, opacity)
 
 
 def relevance_title(found: RelevanceMap, package: str) -> str:
@@ -121,16 +103,16 @@ def _add(found: RelevanceMap, nodes: CaseNodes, package: str) -> slicer.vtkMRMLS
     legend.SetTitleText(f"{TITLES[found.method]}\n{found.unit}")
     legend.SetLabelFormat("%.2g")
     legend.SetVisibility(False)
-    mark(volume, nodes.case_id, f"{ROLE}:{package}:{found.name}", found.phase)
+    mark(volume, nodes.case_id, f"{RELEVANCE}:{package}:{found.name}", found.phase)
     return volume
 
 
 def _colours(nodes: CaseNodes, signed: bool) -> slicer.vtkMRMLColorTableNode:
     """Return the colour table of one kind of map, made where it is not there yet."""
-    role = f"{ROLE}:colours:{'signed' if signed else 'unsigned'}"
-    known = nodes_of(nodes.scene, nodes.case_id).findings.get(role)
-    if known is not None:
-        return known
+    role = f"{RELEVANCE}:colours:{'signed' if signed else 'unsigned'}"
+    case = find_case_nodes(nodes.scene).get(nodes.case_id)
+    if case is not None and role in case.findings:
+        return case.findings[role]
     colours = slicer.vtkMRMLColorTableNode()
     colours.SetName(f"Relevance ({SIGNED if signed else UNSIGNED})")
     colours.SetTypeToUser()

@@ -17,14 +17,13 @@ from hccoutcome.radiomics.maps import FeatureMap
 from hccoutcome.report.wording import phase_title
 from hccoutcome.scene.appearance import appearance
 from hccoutcome.scene.exchange import node_from_image
-from hccoutcome.scene.nodes import PHASE, CaseNodes, mark, nodes_of, place, remove, study_of
-from hccoutcome.scene.views import SLICE_VIEWS
+from hccoutcome.scene.nodes import CaseNodes, mark, nodes_of, place, remove, study_of
+from hccoutcome.scene.overlay import show_map
 
 ROLE = "map"
 """Roles of the nodes begin with it: ``map:portal_tumor_original_glcm_Contrast``, ``map:colours``."""
 COLOURS = f"{ROLE}:colours"
 COLOUR_MAP, ENTRIES = "cividis", 256
-OPACITY = 0.7
 UPPER_PERCENTILE = 99.0
 """The colours end here, so that a few outliers do not leave the rest in one colour."""
 
@@ -107,17 +106,3 @@ def _beyond(known: np.ndarray, low: float, high: float) -> tuple[float, float]:
     least, greatest = float(known.min()), float(known.max())
     margin = 1e-4 * max(abs(least), abs(greatest), high - low)
     return least - margin, greatest + margin
-
-
-def show_map(volume: slicer.vtkMRMLScalarVolumeNode, nodes: CaseNodes, opacity: float = OPACITY) -> None:
-    """Show a map over its image in the slice views, with its legend."""
-    image = nodes.images.get(volume.GetAttribute(PHASE))
-    for name in SLICE_VIEWS:
-        layers = nodes.scene.GetSingletonNode(name, "vtkMRMLSliceCompositeNode")
-        if image is not None:
-            layers.SetBackgroundVolumeID(image.GetID())
-        layers.SetForegroundVolumeID(volume.GetID())
-        layers.SetForegroundOpacity(opacity)
-    legend = slicer.vtkSlicerColorLogic.GetColorLegendDisplayNode(volume)
-    if legend is not None:
-        legend.SetVisibility(True)

@@ -30,6 +30,10 @@ NO_FEATURES = "none"
 HABITAT_FEATURES = ["haic-mri", "prime", "radscore", NO_FEATURES]
 
 
+DEVICES = {"automatic": "auto", "processor (CPU)": "cpu", "NVIDIA card (CUDA)": "cuda", "Apple graphics (MPS)": "mps"}
+"""Where networks compute, by what the windows call it."""
+
+
 @parameterPack
 class CaseInputs:
     """One case as chosen: volumes by phase, the segmentation with the region of each segment, the record as typed.
@@ -97,6 +101,19 @@ class OutlineInputs:
     prompt: slicer.vtkMRMLMarkupsNode
 
 
+@parameterPack
+class MapInputs:
+    """What a network's view is mapped of.
+
+    Attributes:
+        package: path of the package; empty or unknown: the first that there is.
+        method: ``rollout``, ``gradcam`` or ``shap``.
+    """
+
+    package: str
+    method: str = "gradcam"
+
+
 @parameterNodeWrapper
 class CaseState:
     """The state of the three windows.
@@ -109,6 +126,9 @@ class CaseState:
         survival_models: packages chosen in HCCSurvival.
         own_packages: where the user's own packages lie.
         references: by package, the file with the reference table of the user's own cohort.
+        atom_packages: by model of ATOM, where its SELECTION package lies.
+        maps: what is mapped of a network's view.
+        device: where networks compute.
         parameter_file: parameter file of whole regions chosen in HCCHabitat.
         output_folder: where result files are kept; empty: nowhere, only the scene has the results.
     """
@@ -120,5 +140,8 @@ class CaseState:
     survival_models: list[str]
     own_packages: list[str]
     references: dict[str, str]
+    atom_packages: dict[str, str]
+    maps: MapInputs
+    device: Annotated[str, Choice(list(DEVICES))] = AUTOMATIC
     parameter_file: Annotated[str, Choice(PARAMETER_FILES)] = "prime"
     output_folder: str

@@ -53,6 +53,9 @@ class qMRMLNodeComboBox(qt.QWidget):
         layout = qt.QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         self._box = qt.QComboBox(self)
+        # A long name is elided and does not widen the panel.
+        self._box.setSizeAdjustPolicy(self._box.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self._box.setMinimumContentsLength(12)
         layout.addWidget(self._box)
         self._box.connect("currentIndexChanged(int)", self._report)
         self.setEnabled(False)

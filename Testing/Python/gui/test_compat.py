@@ -34,6 +34,7 @@ def lists(tmp_path, monkeypatch):
         "nothing": ("none.txt",),
     }
     monkeypatch.setattr(compat, "LISTS", {**given, "explanation": ("none.txt",), "deep": ("none.txt",)})
+    monkeypatch.setattr(compat, "REASONS", {name: f"for {name}" for name in compat.LISTS})
     return tmp_path
 
 
@@ -103,12 +104,12 @@ def test_only_what_is_missing_or_too_old_is_asked_for(lists):
 
 
 def test_nothing_is_asked_where_nothing_is_missing(lists):
-    compat.ensure_requirements(types.ModuleType("no_slicer"), "nothing", REQUESTER)
+    compat.ensure_requirements(types.ModuleType("no_slicer"), ["nothing"], REQUESTER)
 
 
 def test_5_10_asks_once_and_installs_wheels_that_keep_slicers_own_packages_with_a_dialog(lists):
     slicer = slicer_5_10(agree=True)
-    compat.ensure_requirements(slicer, "analysis", REQUESTER)
+    compat.ensure_requirements(slicer, ["analysis"], REQUESTER)
     ((text, title, more),) = slicer.asked
     assert text.startswith("2 Python packages need to be installed into Slicer's Python.")
     assert text.endswith("Nothing that Slicer ships is replaced. Continue?")
@@ -126,7 +127,7 @@ def test_5_10_asks_once_and_installs_wheels_that_keep_slicers_own_packages_with_
 def test_packages_under_the_gpl_are_named_before_they_are_installed(lists):
     slicer = slicer_5_10(agree=False)
     with pytest.raises(EnvironmentNeeded, match="declined"):
-        compat.ensure_requirements(slicer, "segmentation", REQUESTER)
+        compat.ensure_requirements(slicer, ["segmentation"], REQUESTER)
     ((text, _, _),) = slicer.asked
     for name in ("PyMaxflow", "scikit-survival", "ecos"):
         assert f"{name} is under the GPL-3.0, unlike this extension" in text
@@ -136,19 +137,19 @@ def test_packages_under_the_gpl_are_named_before_they_are_installed(lists):
 def test_5_10_declined_is_a_sentence_and_installs_nothing(lists):
     slicer = slicer_5_10(agree=False)
     with pytest.raises(EnvironmentNeeded, match="needs the Python packages no-such-package>=2, numpy>99; they were"):
-        compat.ensure_requirements(slicer, "analysis", REQUESTER)
+        compat.ensure_requirements(slicer, ["analysis"], REQUESTER)
     assert slicer.installed == []
 
 
 def test_an_installation_that_fails_is_a_sentence_and_its_dialog_is_gone(lists):
     slicer = slicer_5_10(agree=True, error=compat.subprocess.CalledProcessError(1, "pip"))
     with pytest.raises(EnvironmentNeeded, match="they were not installed"):
-        compat.ensure_requirements(slicer, "analysis", REQUESTER)
+        compat.ensure_requirements(slicer, ["analysis"], REQUESTER)
     assert slicer.dialogs[-1].closed
 
 
 def test_5_12_leaves_installing_to_slicer_packaging_and_asks_but_once(lists, slicer_5_12):
-    compat.ensure_requirements(slicer_5_12, "analysis", REQUESTER)
+    compat.ensure_requirements(slicer_5_12, ["analysis"], REQUESTER)
     ((names, constraints, prompt, requester),) = sys.modules["slicer_5_12.packaging"].calls
     assert names == ["no-such-package>=2", "numpy>99"]
     assert constraints.startswith("--only-binary :all:\n")
@@ -160,7 +161,7 @@ def test_5_12_leaves_installing_to_slicer_packaging_and_asks_but_once(lists, sli
 def test_5_12_failing_is_a_sentence(lists, slicer_5_12):
     sys.modules["slicer_5_12.packaging"].error = RuntimeError("no network")
     with pytest.raises(EnvironmentNeeded, match=r"\(no network\): press the button again and agree"):
-        compat.ensure_requirements(slicer_5_12, "analysis", REQUESTER)
+        compat.ensure_requirements(slicer_5_12, ["analysis"], REQUESTER)
 
 
 def test_shap_goes_in_without_the_package_of_slicers_own_name(lists, monkeypatch):
@@ -182,23 +183,79 @@ def test_shap_that_is_there_is_left_alone(lists):
     assert compat.shap_steps() == ()
 
 
-def test_torch_comes_through_its_own_extension(lists, monkeypatch):
-    asked = []
+@pytest.fixture
+def torch_extension(monkeypatch):
+    """The extension 'PyTorch': PyTorchUtilsLogic().installTorch(askConfirmation=...) gives the module, or None."""
+    monkeypatch.setattr(compat.importlib.util, "find_spec", lambda name: None if name == "torch" else object())
 
     class Logic:
-        def installTorch(self, askConfirmation=False, forceComputationBackend=None, torchVersionRequirement=None):
-            asked.append(askConfirmation)
-            return None
+        given, asked = object(), []
 
-    monkeypatch.setattr(compat.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(EnvironmentNeeded, match="install that extension in the Extensions Manager"):
-        compat.ensure_requirements(slicer_5_10(agree=True), "deep", REQUESTER)
+        def installTorch(self, askConfirmation=False, forceComputationBackend=None, torchVersionRequirement=None):
+            self.asked.append(askConfirmation)
+            return self.given
+
     module = types.ModuleType("PyTorchUtils")
     module.PyTorchUtilsLogic = Logic
     monkeypatch.setitem(sys.modules, "PyTorchUtils", module)
-    with pytest.raises(EnvironmentNeeded, match="PyTorch, which was not installed"):
-        compat.ensure_requirements(slicer_5_10(agree=True), "deep", REQUESTER)
-    assert asked == [True]
+    return Logic
+
+
+def test_without_its_extension_pytorch_is_a_sentence_before_anything_is_asked(lists, monkeypatch):
+    monkeypatch.setattr(compat.importlib.util, "find_spec", lambda name: None)
+    slicer = slicer_5_10(agree=True)
+    with pytest.raises(EnvironmentNeeded, match="install that extension in the Extensions Manager"):
+        compat.ensure_requirements(slicer, ["analysis", "deep"], REQUESTER)
+    assert (slicer.asked, slicer.installed) == ([], [])
+
+
+def test_torch_comes_first_through_its_own_extension_and_is_asked_for_with_all_else(lists, torch_extension):
+    slicer = slicer_5_10(agree=True)
+    compat.ensure_requirements(slicer, ["analysis", "deep"], REQUESTER)
+    ((text, _, more),) = slicer.asked
+    assert text.startswith("3 Python packages need")
+    assert "for deep: PyTorch" in text
+    assert "PyTorch takes 1 to 6 GB more" in text
+    assert more["detailedText"].splitlines() == ["- PyTorch", "- no-such-package>=2", "- numpy>99"]
+    assert torch_extension.asked == [False], "asked once, by us"
+    assert len(slicer.installed) == 2
+    torch_extension.given = None
+    with pytest.raises(EnvironmentNeeded, match=r"PyTorch.*could not install it"):
+        compat.ensure_requirements(slicer_5_10(agree=True), ["deep"], REQUESTER)
+
+
+def test_what_the_work_does_without_can_be_declined_and_is_not_asked_for_again(lists, monkeypatch):
+    steps = (("--no-deps", "shap"),)
+    monkeypatch.setattr(compat, "shap_steps", lambda: steps)
+    slicer, declined = slicer_5_10(agree=False), set()
+    for _ in range(2):
+        compat.ensure_requirements(slicer, ["nothing", "explanation"], REQUESTER, declined)
+    ((text, _, _),) = slicer.asked
+    assert "for explanation: shap" in text
+    assert declined == {"explanation"}
+    assert slicer.installed == []
+
+
+def test_what_the_work_needs_is_asked_for_again_without_what_was_declined(lists, monkeypatch):
+    monkeypatch.setattr(compat, "shap_steps", lambda: (("--no-deps", "shap"),))
+    slicer, declined = slicer_5_10(agree=False), set()
+    for _ in range(2):
+        with pytest.raises(EnvironmentNeeded, match="agree, or choose what does without them"):
+            compat.ensure_requirements(slicer, ["analysis", "explanation"], REQUESTER, declined)
+    assert ["shap" in text for text, _, _ in slicer.asked] == [True, False]
+
+
+def test_the_question_says_what_for_and_how_large():
+    missing = {
+        "analysis": compat.Missing((compat.Requirement("numba>=1"),)),
+        "survival": compat.Missing((compat.Requirement("numba>=1"), compat.Requirement("scikit-survival>=0.2"))),
+    }
+    text = compat.question(missing)
+    assert text.startswith("2 Python packages need")
+    assert "to measure images and to apply models: numba>=1\n" in text
+    assert "to apply learned models of survival: numba>=1, scikit-survival>=0.2" in text
+    assert "They take about 240 MB on the disk." in text
+    assert "ecos is under the GPL-3.0" in text
 
 
 SHIPPED = sorted({name for names in compat.LISTS.values() for name in names})
@@ -223,6 +280,12 @@ def test_the_shipped_requirements_are_those_of_the_package(name):
     }
     for requirement in compat.read_requirements(resource(name)):
         assert requirement.specifier == declared[requirement.name.lower()].specifier, requirement
+
+
+def test_every_shipped_requirement_has_a_size_and_every_purpose_a_reason():
+    listed = {item.name.lower() for name in SHIPPED for item in compat.read_requirements(resource(name))}
+    assert listed | {"shap"} == set(compat.MEGABYTES)
+    assert set(compat.REASONS) == set(compat.LISTS)
 
 
 def test_every_package_under_the_gpl_is_known_as_such():

@@ -66,7 +66,10 @@ def test_the_module_loads_and_its_window_is_built(name, application, open_module
 
 UI_FILES = (
     *(ROOT / name / "Resources" / "UI" / f"{name}.ui" for name in MODULES),
-    *(ROOT / "Resources" / "UI" / f"{name}.ui" for name in ("HCCCase", "HCCSegmentation", "HCCClinical")),
+    *(
+        ROOT / "Resources" / "UI" / f"{name}.ui"
+        for name in ("HCCCase", "HCCSegmentation", "HCCClinical", "HCCNetworks")
+    ),
 )
 
 
@@ -88,7 +91,8 @@ def test_the_ui_file_is_complete(path):
 
 @pytest.mark.parametrize("module", UI_FILES[:3], ids=lambda path: path.stem)
 def test_one_key_leads_to_one_field(module):
-    texts = [text for path in (module, *UI_FILES[3:]) for text in ElementTree.parse(path).getroot().itertext()]
+    shared = UI_FILES[3:-1] if module.stem == "HCCHabitat" else UI_FILES[3:]
+    texts = [text for path in (module, *shared) for text in ElementTree.parse(path).getroot().itertext()]
     keys = [text[text.index("&") + 1].upper() for text in texts if "&" in text and not text.startswith("& ")]
     assert len(keys) == len(set(keys)), sorted(keys)
 
@@ -373,7 +377,7 @@ def test_packages_that_were_declined_are_a_sentence(open_module, case_nodes, fak
     from hccoutcome.errors import EnvironmentNeeded
     from hccoutcome.gui import compat
 
-    def decline(slicer, path, requester):
+    def decline(slicer, purposes, requester, declined):
         raise EnvironmentNeeded("The analysis needs these Python packages: numba; press Apply again and agree.")
 
     monkeypatch.setattr(compat, "ensure_requirements", decline)

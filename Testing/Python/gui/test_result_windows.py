@@ -188,7 +188,7 @@ def test_a_reference_file_reaches_the_worker_with_its_model(open_module, case_no
     names = list(window.models.models)
     given = {}
     monkeypatch.setattr(window.analysis, "process", lambda case, **options: given.update(options))
-    monkeypatch.setattr(window, "_start", lambda work, begin: begin())
+    monkeypatch.setattr(window, "_start", lambda work, begin, libraries: begin())
     fill_in(widget, case_nodes)
     ui.modelsList.setCurrentRow(names.index("haic-mri-clinical"))
     assert ui.referenceFile.isHidden()

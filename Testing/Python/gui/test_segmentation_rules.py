@@ -7,6 +7,7 @@ import pytest
 from hccoutcome.gui import segmentation_rules as rules
 from hccoutcome.gui.segmentation_rules import EngineFacts, OutlineChoice
 from hccoutcome.segmentation.engine import Offer
+from hccoutcome.segmentation.setup import Setup
 from hccoutcome.status import QualityItem
 
 BUILTIN = EngineFacts(
@@ -61,7 +62,9 @@ def test_the_one_thing_to_do_next(chosen, reason):
 
 def test_the_built_in_engine_can_be_started_where_its_package_is_missing():
     """Pressing the button asks for it."""
-    missing = EngineFacts("builtin", "Built-in", BUILTIN.offers, ready=False, step="install PyMaxflow (GPL-3.0).")
+    missing = EngineFacts(
+        "builtin", "Built-in", BUILTIN.offers, False, "install PyMaxflow (GPL-3.0).", library="segmentation"
+    )
     assert rules.ready_to_outline(choice(prompt="box"), (missing,))[0]
     assert rules.engine_in_words("builtin", (missing,)).endswith("install PyMaxflow (GPL-3.0).")
 
@@ -97,3 +100,24 @@ def test_tumours_add_up_and_another_liver_takes_the_place_of_the_first():
     regions = {"liver": "liver", "tumor": "tumor"}
     assert rules.accepted_regions(regions, "tumor_1", "tumor") == {**regions, "tumor_1": "tumor"}
     assert rules.accepted_regions(regions, "liver_1", "liver") == {"liver": "", "tumor": "tumor", "liver_1": "liver"}
+
+
+def test_an_engine_that_lacks_only_pytorch_can_be_started_and_asks_for_it(monkeypatch, tmp_path):
+    """One whose weights nobody has named lacks more than a package, and one with a Python of its own another's."""
+    found = {}
+    monkeypatch.setattr(rules, "find_spec", lambda name: None)
+    for name, setup in (
+        ("named", Setup(weights=tmp_path / "w.pth")),
+        ("not named", Setup()),
+        ("elsewhere", Setup(weights=tmp_path / "w.pth", python=tmp_path / "python")),
+    ):
+        monkeypatch.setattr(rules, "read_setup", lambda engine, setup=setup: setup)
+        found[name] = rules._library("medsam")
+    assert found == {"named": "deep", "not named": "", "elsewhere": ""}
+    facts = (
+        EngineFacts("medsam", "MedSAM", BUILTIN.offers, False, "install torch.", library="deep"),
+        EngineFacts("builtin", "Built-in", BUILTIN.offers, False, library="segmentation"),
+    )
+    assert rules.libraries_of("medsam", facts) == ("analysis", "deep")
+    assert rules.libraries_of("auto", facts) == ("analysis", "segmentation"), "automatic installs no network"
+    assert rules.libraries_of("nnunet", facts) == ("analysis",)

@@ -28,7 +28,9 @@ def _cut(widget: Any) -> Iterator[str]:
         if widget.width < widget.minimumSizeHint().width():
             yield widget.text
     elif isinstance(widget, qt.QtWidgets.QComboBox):
-        if widget.width < widget.fontMetrics().horizontalAdvance(widget.currentText) + ARROW:
+        # One that lists names which nobody can foresee shortens them with an ellipsis.
+        shortens = widget.sizeAdjustPolicy == widget.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        if not shortens and widget.width < widget.fontMetrics().horizontalAdvance(widget.currentText) + ARROW:
             yield widget.currentText
     elif isinstance(widget, qt.QtWidgets.QHeaderView):
         yield from _cut_titles(widget)

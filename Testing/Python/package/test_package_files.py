@@ -21,9 +21,9 @@ from hypothesis import strategies as st
 from toy_package import FEATURE, make_package
 
 from hccoutcome.errors import InputError
-from hccoutcome.package.container import LARGEST_FILE
+from hccoutcome.package.container import LARGEST_FILE, NETWORK
 from hccoutcome.package.format import Package
-from hccoutcome.package.reading import list_packages, read_package
+from hccoutcome.package.reading import list_packages, read_outline, read_package
 from hccoutcome.package.schema import seal
 from hccoutcome.package.writing import package_files, write_package
 from hccoutcome.strict_json import canonical_json
@@ -484,3 +484,19 @@ def test_an_unknown_package_is_answered_with_the_nearest_name() -> None:
 def test_a_missing_folder_of_packages_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"The folder of packages '.*nowhere' does not exist: check the path\."):
         list_packages([tmp_path / "nowhere"])
+
+
+def test_an_outline_reads_all_but_the_weights_of_the_network(tmp_path):
+    """What a window shows of a package takes no time for its network; what is read is checked as ever."""
+    folder = tmp_path / "package"
+    write_package(read_package(list_packages()[0]), folder)
+    assert read_outline(folder).sha256 == read_package(folder).sha256
+    (folder / NETWORK).write_bytes(b"no weights at all")
+    with pytest.raises(InputError, match=r"network\.safetensors"):
+        read_package(folder)
+    with pytest.raises(InputError, match=r"which package\.json does not list"):
+        read_outline(folder)
+    (folder / NETWORK).unlink()
+    (folder / "card.md").write_text("changed", encoding="utf-8")
+    with pytest.raises(InputError, match="was changed after it was written"):
+        read_outline(folder)
