@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import csv
 import json
 import os
@@ -11,6 +12,7 @@ import shlex
 import struct
 import subprocess
 import sys
+import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -201,6 +203,22 @@ def test_the_words_for_the_verdicts_are_those_of_report_and_window():
     for status, words in VERDICTS.items():
         assert f"| `{status}` | {words} |" in page("statistician.md")
         assert f"**{words}**" in page("radiologist.md")
+
+
+@pytest.mark.parametrize("name", ["radiologist.md", "tutorial.md"])
+def test_what_a_page_calls_by_name_stands_in_the_windows(name):
+    """What stands in italics, but for captions, which take a whole line, are texts of the windows or titles of tables."""
+    known = {"HCC Outcome"}
+    for path in (*ROOT.glob("Resources/UI/*.ui"), *ROOT.glob("HCC*/Resources/UI/*.ui")):
+        known |= {(text.text or "").replace("&", "") for text in ElementTree.parse(path).iter("string")}
+    for room in ("gui", "scene", "habitat"):
+        for path in (ROOT / "hccoutcome" / room).glob("*.py"):
+            tree = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            known |= {node.value for node in tree if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    text = re.sub(r"^\*[^*]+\*$", "", page(name), flags=re.MULTILINE)
+    named = {" ".join(found.split()) for found in re.findall(r"(?<![*\w])\*([^*]+)\*(?![*\w])", text)}
+    assert len(named) > 10
+    assert not {word for word in named if not {word, f"{word}...", f"{word}:", f"Habitats: {word}"} & known}
 
 
 def test_the_fields_of_a_result_are_named():
