@@ -207,7 +207,7 @@ def test_the_words_for_the_verdicts_are_those_of_report_and_window():
 
 @pytest.mark.parametrize("name", ["radiologist.md", "tutorial.md"])
 def test_what_a_page_calls_by_name_stands_in_the_windows(name):
-    """What stands in italics, but for captions, which take a whole line, are texts of the windows or titles of tables."""
+    """Names in italics (captions take a whole line) are texts of the windows or titles of tables."""
     known = {"HCC Outcome"}
     for path in (*ROOT.glob("Resources/UI/*.ui"), *ROOT.glob("HCC*/Resources/UI/*.ui")):
         known |= {(text.text or "").replace("&", "") for text in ElementTree.parse(path).iter("string")}
