@@ -157,7 +157,7 @@ def run_segment_job(job: SegmentJob, folder: Path, progress: Progress = silent) 
         Cancelled: ``progress`` asked to stop.
     """
     from hccoutcome.imaging.geometry import on_grid, same_geometry, same_lattice
-    from hccoutcome.segmentation import Task, segment
+    from hccoutcome.segmentation import Task, modality_of, segment
     from hccoutcome.segmentation.handover import save_handover
     from hccoutcome.segmentation.hints import draft_hints
 
@@ -172,7 +172,7 @@ def run_segment_job(job: SegmentJob, folder: Path, progress: Progress = silent) 
         if region != job.region and same_lattice(masks[0], reference)
     }
     prompt = job.order.prompt(reference)
-    task = Task(images, (job.region,), prompt, case.modality or "CT", known)
+    task = Task(images, (job.region,), prompt, modality_of(case.modality, images), known)
     draft = segment(task, job.order.engine, part(progress, 0.1, 0.95))
     path = save_handover(draft, draft_hints(draft.masks, known, draft.provenance["engine"]), folder)
     progress(1.0, "done")

@@ -9,9 +9,12 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from hccoutcome.cli import (
     analyse,
@@ -74,8 +77,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verbose = "--verbose" in arguments
     logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="%(name)s: %(message)s")
     try:
-        options = build_parser().parse_args(arguments)
-        return options.handler(options)
+        with _ended_as_interrupted():
+            options = build_parser().parse_args(arguments)
+            return options.handler(options)
     except HCCError as error:
         if verbose:
             traceback.print_exc()
@@ -93,6 +97,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         return DONE
+
+
+@contextmanager
+def _ended_as_interrupted() -> Iterator[None]:
+    """Let a request to end (SIGTERM) do what Ctrl-C does: programs that were started end, temporary files go."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _report_error(error: HCCError, as_json: bool) -> None:

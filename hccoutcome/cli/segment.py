@@ -30,7 +30,9 @@ def add(commands: Any) -> None:
     add_prompts(parser)
     parser.add_argument("--region", metavar="tumor|liver", help="region; tumor where a prompt is given, else liver")
     parser.add_argument("--mask", action="append", default=[], metavar="REGION=PATH", help="mask that is there already")
-    parser.add_argument("--modality", choices=("CT", "MR"), help="modality, where the images do not say; default CT")
+    parser.add_argument(
+        "--modality", choices=("CT", "MR"), help="modality, where the images do not say; MR for its sequences, else CT"
+    )
     parser.add_argument("--out", type=Path, metavar="FILE.seg.nrrd", help="file for the draft")
     parser.add_argument("--dicom-seg", type=Path, metavar="FILE.dcm", help="also write the draft as DICOM SEG")
 
@@ -114,14 +116,14 @@ def _write_dicom_seg(draft: Draft, phase: str, file: ImageFile, path: Path) -> N
 def _task(options: argparse.Namespace, progress: Any) -> Task:
     from hccoutcome.case import canonical_region
     from hccoutcome.loading import case_files, load_case
-    from hccoutcome.segmentation import Task
+    from hccoutcome.segmentation import Task, modality_of
 
     case = load_case(case_files(None, options.image, options.mask, None, modality=options.modality), progress)
     image = next(iter(case.images.values()))
     prompt = prompt_of(options, image)
     region = canonical_region(options.region or ("liver" if prompt is None else "tumor"))
     known = {name: masks[0] for name, masks in case.masks.items() if name != region}
-    return Task(case.images, (region,), prompt, case.modality or "CT", known)
+    return Task(case.images, (region,), prompt, modality_of(case.modality, case.images), known)
 
 
 def prompt_of(options: argparse.Namespace, image: sitk.Image) -> Prompt | None:
@@ -159,7 +161,8 @@ def _answer(draft: Draft, hints: tuple[QualityItem, ...], options: argparse.Name
         say(json.dumps({**answer, "quality": [asdict(item) for item in hints]}))
         return
     for region, volume in volumes.items():
-        say(f"{region}: {volume:.1f} mL by '{draft.provenance['engine']}', a draft that nobody has reviewed")
+        shown = f"{volume:.{1 if volume >= 1 else 3}f} mL"
+        say(f"{region}: {shown} by '{draft.provenance['engine']}', a draft that nobody has reviewed")
     for item in hints:
         if item.status != "ok" and item.check != "review":
             say(f"look at {item.subject}: {item.check.removeprefix('draft ')} {item.found}. {item.note}")

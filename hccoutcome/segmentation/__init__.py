@@ -12,11 +12,13 @@ from hccoutcome.segmentation.engine import (
     choose,
     engines,
     misfit,
+    modality_of,
     segment,
 )
 from hccoutcome.segmentation.prompts import Box, Clicks, Prompt, PromptKind, Stroke
 
 __all__ = [
     "AUTO", "ENGINES", "Box", "Card", "Clicks", "Draft", "Offer", "Prompt", "PromptKind", "Readiness", "Segmenter",
-    "Stroke", "Task", "choose", "engines", "misfit", "segment",
+    "Stroke", "Task", "choose", "engines", "misfit", "modality_of",
+    "segment",
 ]  # fmt: skip

@@ -38,6 +38,10 @@ ENGINES: Mapping[str, str] = MappingProxyType(
 """Module by engine; its function ``segmenter()`` returns it. ``auto`` takes the first that is ready and fits."""
 
 
+_MR_ONLY = frozenset({"hepatobiliary", "t1", "t1ce", "t2", "flair", "dwi", "adc"})
+"""What ``hccoutcome.case.PHASES`` names that no CT has."""
+
+
 @dataclass(frozen=True)
 class Offer:
     """One region that an engine outlines: from which prompts, in images of which modality."""
@@ -115,6 +119,11 @@ class Task:
     def reference(self) -> sitk.Image:
         """The image on whose grid the masks lie."""
         return next(iter(self.images.values()))
+
+
+def modality_of(stated: Modality | None, phases: Iterable[str]) -> Modality:
+    """Return the modality of images that need not say it: MR where one of them is a sequence of MR, else CT."""
+    return stated or ("CT" if _MR_ONLY.isdisjoint(phases) else "MR")
 
 
 @dataclass(frozen=True)
@@ -225,21 +234,23 @@ def _nothing_fits(task: Task, known: Mapping[str, Segmenter]) -> str:
     for found in known.values():
         if not misfit(found.card, task):
             step = found.readiness(task).step
-            return f"No engine for the {wanted} is ready on this machine; for '{found.card.name}': {step}{nearer}"
+            other = f" Or {nearer}" if nearer else ""
+            return f"No engine for the {wanted} is ready on this machine; for '{found.card.name}': {step}{other}"
+    if nearer:
+        return f"No engine outlines the {wanted} from {PROMPTS[kind_of(task.prompt)]}: {nearer}"
     last = list(known.values())[-1] if known else None
-    why = misfit(last.card, task) if last else "Install one."
-    return f"No engine fits the {wanted}.{nearer or ' ' + why}"
+    return f"No engine fits the {wanted}. {misfit(last.card, task) if last else 'Install one.'}"
 
 
 def _what_to_give(task: Task, known: Iterable[Segmenter]) -> str:
-    """Return in a sentence what a ready engine needs for the task, empty where no prompt would help."""
+    """Return what a ready engine needs for the task, the end of a sentence; empty where no prompt would help."""
     for found in known:
         offers = [found.card.offer(region) for region in task.regions]
         if all(offer and task.modality in offer.modalities for offer in offers) and found.readiness(task).ready:
             prompts = [kind for kind in PROMPTS if all(offer and kind in offer.prompts for offer in offers)]
             if prompts:
                 needs = " or ".join(PROMPTS[kind] for kind in prompts)
-                return f" Or give {needs}: '{found.card.name}' is ready for that."
+                return f"give {needs}; '{found.card.name}' is ready for that."
     return ""
 
 

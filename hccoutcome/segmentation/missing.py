@@ -14,7 +14,7 @@ from hccoutcome.case import Case
 from hccoutcome.errors import InputError
 from hccoutcome.imaging.geometry import on_grid, same_geometry, same_lattice
 from hccoutcome.progress import Progress, part, silent
-from hccoutcome.segmentation.engine import AUTO, Draft, Task, choose, engine, misfit, segment
+from hccoutcome.segmentation.engine import AUTO, Draft, Task, choose, engine, misfit, modality_of, segment
 from hccoutcome.segmentation.hints import draft_hints
 from hccoutcome.segmentation.order import DraftOrder
 from hccoutcome.segmentation.prompts import Prompt
@@ -98,7 +98,7 @@ def _outline(
     wanted = list(missing)
     for number, region in enumerate(wanted):
         step = part(progress, number / len(wanted), (number + 1) / len(wanted))
-        task = Task(images, (region,), prompt if region == "tumor" else None, case.modality or "CT", known)
+        task = Task(images, (region,), prompt if region == "tumor" else None, modality_of(case.modality, images), known)
         problem = _unfit(name, task) if region == "liver" else ""
         if problem:
             notes.append(QualityItem("mask liver", "draft", "none", "an outline", "warning", problem))

@@ -127,6 +127,13 @@ def test_a_model_is_set_up_and_trusted_by_the_command(tmp_path, capsys):
     assert "not ready" in capsys.readouterr().out
 
 
+def test_a_folder_that_is_no_model_is_not_said_to_be_trusted(tmp_path, capsys):
+    assert main(["engine", "nnunet", "--model", str(tmp_path)]) == 0
+    capsys.readouterr()
+    assert main(["engine", "nnunet", "--trust"]) == 2
+    assert "rusted" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

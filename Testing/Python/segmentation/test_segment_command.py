@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import resource
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
+import psutil
 import pytest
 import SimpleITK as sitk
 from lesions import ball, grid, with_lesion
+from stand_ins import environment_with
+from test_totalsegmentator import with_weights
 
 from hccoutcome.cli import main
 from hccoutcome.errors import EnvironmentNeeded
@@ -80,3 +88,31 @@ def test_a_disk_that_is_full_is_told_in_a_sentence_and_leaves_nothing(tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the stand-ins are programs by their first line")
+@pytest.mark.parametrize("request_to_end", [signal.SIGINT, signal.SIGTERM])
+def test_an_end_that_is_asked_for_ends_the_engine_and_leaves_no_image_behind(
+    request_to_end, tmp_path, ct, monkeypatch, capsys
+):
+    pids, temporary = tmp_path / "pids", tmp_path / "tmp"
+    temporary.mkdir()
+    monkeypatch.setenv("STAND_IN_HANGS", str(pids))
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    python = environment_with(tmp_path / "ts", "TotalSegmentator")
+    weights = with_weights(tmp_path / "w", 297, 591)
+    engine = ["engine", "totalsegmentator", "--python", str(python), "--weights", str(weights), "--device", "cpu"]
+    assert main(engine) == 0
+    sitk.WriteImage(ct, str(tmp_path / "ct.nii.gz"))
+    asked = ["--engine", "totalsegmentator", "--image", f"portal={tmp_path / 'ct.nii.gz'}", "--region", "tumor"]
+    command = [sys.executable, "-m", "hccoutcome.cli", "segment", *asked, "--out", str(tmp_path / "o.seg.nrrd")]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while not pids.exists() or len(pids.read_text().split()) < 2:
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.05)
+    process.send_signal(request_to_end)
+    assert "interrupted" in process.communicate(timeout=30)[1]
+    assert process.returncode == 130
+    for pid in map(int, pids.read_text().split()):
+        assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    assert list(temporary.glob("hcc-segment-*")) == []

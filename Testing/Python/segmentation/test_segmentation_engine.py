@@ -12,12 +12,12 @@ import pytest
 import SimpleITK as sitk
 from lesions import array, ball, box_around, grid, with_lesion
 
-from hccoutcome.case import MaskFile
+from hccoutcome.case import PHASES, MaskFile
 from hccoutcome.errors import Cancelled, EnvironmentNeeded, InputError
 from hccoutcome.imaging.reading import read_mask
-from hccoutcome.segmentation import Card, Draft, Offer, Readiness, Task, choose, engines, misfit, segment
+from hccoutcome.segmentation import Card, Draft, Offer, Readiness, Task, choose, engines, misfit, modality_of, segment
 from hccoutcome.segmentation.draft import read_provenance, write_draft
-from hccoutcome.segmentation.engine import engine
+from hccoutcome.segmentation.engine import _MR_ONLY, engine
 from hccoutcome.segmentation.hints import draft_hints
 
 
@@ -263,13 +263,20 @@ def test_holes_pieces_and_odd_volumes_are_pointed_out(image):
     assert {item.status for item in found.values()} == {"warning"}
 
 
+def test_a_modality_that_is_not_stated_is_that_of_the_sequences():
+    assert modality_of(None, ["portal"]) == modality_of("CT", ["t1"]) == "CT"
+    assert modality_of(None, ["portal", "t2"]) == modality_of(None, ["hepatobiliary"]) == "MR"
+    assert set(PHASES) > _MR_ONLY
+
+
 def test_a_missing_prompt_is_asked_for_where_that_would_help(image):
     pointed = Toy("pointed", offers=(Offer("tumor", ("box", "clicks")),))
     waiting = Toy("waiting", ready=False, offers=(Offer("tumor", ("none",)),))
     with pytest.raises(InputError, match=r"for 'waiting': put its weights .* Or give a box around it or clicks in it"):
         choose("auto", task(image, "tumor"), [waiting, pointed])
     with pytest.raises(
-        InputError, match=r"^No engine fits the tumor. Or give a box around it or clicks in it: 'pointed'"
+        InputError,
+        match=r"^No engine outlines the tumor from the image alone: give a box around it or clicks in it; 'pointed'",
     ):
         choose("auto", task(image, "tumor"), [pointed])
     with pytest.raises(InputError, match=r"No engine fits the artery. The engine 'pointed' gives tumor"):
