@@ -91,6 +91,17 @@ def _of_table(options: argparse.Namespace) -> int:
     return DONE
 
 
+def _odds(row: Mapping[str, Any], group: str) -> str:
+    """Return the odds ratio of a row of agreement in words; no end is no limit."""
+    if group not in row["odds_ratio"]:
+        return ""
+    found = row["odds_ratio"][group]
+    if found["lower"] == 0 and found["upper"] is None:
+        return ", odds ratio not defined: all fared alike"
+    value, lower, upper = ("no limit" if found[end] is None else f"{found[end]:.2f}" for end in found)
+    return f", odds ratio of the consistent against these {value} (95% CI {lower} to {upper})"
+
+
 def _printed_note(rule: AtomRule) -> str:
     medians = ", ".join(f"{name} {value:g}" for name, value in rule.medians.items())
     return (
@@ -111,7 +122,7 @@ def _table_as_text(data: Mapping[str, Any], out: Path) -> str:
             rate = row[group]
             share = "" if rate["share"] is None else f" ({rate['share']:.1%})"
             p = f", p = {row['p'][group]:.3f}" if group in row["p"] else ""
-            lines.append(f"  {group}: {rate['benefit']}/{rate['patients']}{share}{p}")
+            lines.append(f"  {group}: {rate['benefit']}/{rate['patients']}{share}{p}{_odds(row, group)}")
         if row["left_out"]:
             lines.append(f"  left out: {row['left_out']} without a recommendation or an outcome")
     lines += [f"note: {data['note']}"] * bool(data["note"])

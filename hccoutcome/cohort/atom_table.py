@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ AGREEMENT_COLUMNS = (
     *(f"{group}_{part}" for group in GROUPS for part in ("benefit", "patients", "share", "lower", "upper")),
     "p_inconsistent",
     "p_against",
+    *(f"odds_ratio_{group}{part}" for group in GROUPS[1:] for part in ("", "_lower", "_upper")),
     "total_benefit",
     "total_patients",
     "left_out",
@@ -91,6 +93,10 @@ def _flat(row: AgreementRow) -> dict[str, Any]:
             share = rate.share
             flat |= {f"{group}_share": share.value, f"{group}_lower": share.lower, f"{group}_upper": share.upper}
     flat |= {f"p_{group}": value for group, value in row.p.items()}
+    for group, odds in row.odds.items():
+        name = f"odds_ratio_{group}"
+        value = "" if math.isnan(odds.value) else odds.value
+        flat |= {name: value, f"{name}_lower": odds.lower, f"{name}_upper": odds.upper}
     return {**flat, "total_benefit": row.total.benefit, "total_patients": row.total.patients, "left_out": row.left_out}
 
 

@@ -2,8 +2,8 @@
 
 eClinicalMedicine 2024;75:102808, Table 3: among patients who received a treatment, those for whom ATOM recommends it
 (consistent), another one (inconsistent), or none (against); rates of benefit, the first group against each of the
-others by Fisher's exact test. Stage 1 counts objective responses by intra-arterial therapy, stage 2 one-year survival
-by intra-arterial therapy with systemic treatment.
+others by Fisher's exact test, with the odds ratio that belongs to it. Stage 1 counts objective responses by
+intra-arterial therapy, stage 2 one-year survival by intra-arterial therapy with systemic treatment.
 
 Such a comparison is no trial: who received what was decided by physicians for reasons, and a model that predicts the
 outcome at all makes the groups differ even where the treatment has no effect.
@@ -11,12 +11,14 @@ outcome at all makes the groups differ even where the treatment has no effect.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from scipy import stats
+from scipy.stats.contingency import odds_ratio
 
 from hccoutcome.errors import InputError, nearest
 from hccoutcome.evaluation.classification import proportion
@@ -24,6 +26,7 @@ from hccoutcome.evaluation.estimate import Estimate
 from hccoutcome.treatment.atom import ARTERIAL, MODELS, WITH_SYSTEMIC, Recommendation
 
 Concordance = Literal["consistent", "inconsistent", "against"]
+LEVEL, EXACT = 0.95, "conditional maximum likelihood, exact interval"
 GROUPS: tuple[Concordance, ...] = ("consistent", "inconsistent", "against")
 
 
@@ -78,6 +81,8 @@ class AgreementRow:
         rates: by group.
         total: of all groups.
         p: Fisher's exact test, two-sided, of the consistent group against each other one; absent where one is empty.
+        odds: odds ratio of benefit, consistent against each other group, the conditional estimate that belongs to that
+            test with its exact interval; an end may be 0 or infinite, and NaN where nobody or everybody had benefit.
         left_out: patients for whom the stage has no recommendation or no outcome is known.
     """
 
@@ -86,6 +91,7 @@ class AgreementRow:
     rates: dict[Concordance, Rate]
     total: Rate
     p: dict[Concordance, float]
+    odds: dict[Concordance, Estimate]
     left_out: int
 
     def to_json(self) -> dict[str, Any]:
@@ -96,6 +102,7 @@ class AgreementRow:
             **{group: self.rates[group].to_json() for group in GROUPS},
             "total": self.total.to_json(),
             "p": dict(self.p),
+            "odds_ratio": {group: _ends(value) for group, value in self.odds.items()},
             "left_out": self.left_out,
         }
 
@@ -145,13 +152,11 @@ def _in_stage_2(found: Recommendation, model: str) -> Concordance | None:
 def _row(stage: int, received: str, found: Sequence[tuple[Concordance | None, bool | None]]) -> AgreementRow:
     known = [(group, bool(benefit)) for group, benefit in found if group is not None and benefit is not None]
     rates = {group: _rate([benefit for own, benefit in known if own == group]) for group in GROUPS}
-    p = {
-        group: _fisher(rates["consistent"], rates[group])
-        for group in GROUPS[1:]
-        if rates["consistent"].patients and rates[group].patients
-    }
+    others = [group for group in GROUPS[1:] if rates["consistent"].patients and rates[group].patients]
+    p = {group: _fisher(rates["consistent"], rates[group]) for group in others}
+    odds = {group: _odds_ratio(rates["consistent"], rates[group]) for group in others}
     total = _rate([benefit for _, benefit in known])
-    return AgreementRow(stage, received, rates, total, p, len(found) - len(known))
+    return AgreementRow(stage, received, rates, total, p, odds, len(found) - len(known))
 
 
 def _rate(benefits: Sequence[bool]) -> Rate:
@@ -159,5 +164,20 @@ def _rate(benefits: Sequence[bool]) -> Rate:
 
 
 def _fisher(one: Rate, other: Rate) -> float:
-    table = [[rate.benefit, rate.patients - rate.benefit] for rate in (one, other)]
-    return float(stats.fisher_exact(table).pvalue)
+    return float(stats.fisher_exact(_table(one, other)).pvalue)
+
+
+def _odds_ratio(one: Rate, other: Rate) -> Estimate:
+    found = odds_ratio(_table(one, other), kind="conditional")
+    interval = found.confidence_interval(LEVEL)
+    return Estimate(float(found.statistic), float(interval.low), float(interval.high), LEVEL, EXACT)
+
+
+def _table(one: Rate, other: Rate) -> list[list[int]]:
+    return [[rate.benefit, rate.patients - rate.benefit] for rate in (one, other)]
+
+
+def _ends(found: Estimate) -> dict[str, float | None]:
+    """Return value and limits as JSON data, None for what is not finite."""
+    ends = {"value": found.value, "lower": found.lower, "upper": found.upper}
+    return {name: end if math.isfinite(end) else None for name, end in ends.items()}

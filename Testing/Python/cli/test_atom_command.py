@@ -144,7 +144,8 @@ def test_a_table_gives_each_patient_a_plan_and_the_agreement(tmp_path, capsys):
     assert (tc["stage"], tc["consistent_share"], tc["p_against"]) == ("2", "1.0", "")
     status, said, _ = run(capsys, "--scores", scores, "--out", out)
     assert "stage 1, received TACE:\n  consistent: 2/2 (100.0%), " not in said  # one p for the other group
-    assert "inconsistent: 0/1 (0.0%), p = 0.333" in said
+    assert "inconsistent: 0/1 (0.0%), p = 0.333, odds ratio of the consistent against these no limit (95% CI" in said
+    assert tace["odds_ratio_inconsistent"] == tace["odds_ratio_inconsistent_upper"] == "inf"
 
 
 def test_medians_of_ones_own_replace_the_papers(tmp_path, capsys):

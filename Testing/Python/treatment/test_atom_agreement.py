@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
+from scipy.stats import nchypergeom_fisher
 
 from hccoutcome.errors import InputError
 from hccoutcome.treatment.agreement import Treated, agreement
@@ -61,6 +64,33 @@ def test_the_papers_table_comes_out(rows, received):
     assert [(row.rates[group].benefit, row.rates[group].patients) for group in groups] == counts
     assert (row.total.benefit, row.total.patients) == total
     assert (printed(row.p["inconsistent"]), printed(row.p["against"])) == p_values
+
+
+@pytest.mark.parametrize("received", TABLE_3)
+@pytest.mark.parametrize("group", ["inconsistent", "against"])
+def test_odds_ratios_are_those_of_fishers_distribution(rows, received, group):
+    """At the estimate the count seen is the expected one; at the limits it and what is beyond it have 2.5%."""
+    one, other = (rows[received].rates[name] for name in ("consistent", group))
+    seen, benefit, total = one.benefit, one.benefit + other.benefit, one.patients + other.patients
+    found = rows[received].odds[group]
+
+    def under(odds: float):
+        return nchypergeom_fisher(total, benefit, one.patients, odds)
+
+    assert under(found.lower).sf(seen - 1) == pytest.approx(0.025, rel=1e-5)
+    if math.isfinite(found.value):
+        assert under(found.value).mean() == pytest.approx(seen, rel=1e-6)
+        assert under(found.upper).cdf(seen) == pytest.approx(0.025, rel=1e-5)
+    else:
+        assert (received, group) == ("TC", "against")  # none of the five lived for a year
+        assert math.isinf(found.upper)
+    assert (found.lower > 1 or found.upper < 1) == (rows[received].p[group] < 0.05)
+
+
+def test_groups_that_fare_alike_have_no_odds_ratio():
+    (row,) = agreement(treated("HAIC", "HAIC", 2, 2, 1) + treated("against", "HAIC", 3, 3, 1))
+    assert math.isnan(row.odds["against"].value)
+    assert row.to_json()["odds_ratio"]["against"] == {"value": None, "lower": 0.0, "upper": None}
 
 
 def test_patients_of_a_combination_count_in_both_stages():
