@@ -9,7 +9,7 @@ import numpy as np
 
 from hccoutcome.cohort.evaluate_contenders import Contender
 from hccoutcome.cohort.evaluate_settings import StudySettings
-from hccoutcome.cohort.packaging import LearningData
+from hccoutcome.cohort.packaging import LearningData, check_enough
 from hccoutcome.evaluation.crossvalidation import derive_seed, out_of_fold, predict
 from hccoutcome.evaluation.estimate import Floats
 from hccoutcome.evaluation.judging import figure_of
@@ -56,6 +56,7 @@ def cross_validate(
     Raises:
         InputError: the system cannot learn from these patients.
     """
+    check_enough(data)
     estimator = unfitted(contender, data, settings)
 
     def named(fraction: float, message: str) -> None:

@@ -22,7 +22,7 @@ from hccoutcome.cohort.explaining import (
     CohortRequest,
     Explained,
 )
-from hccoutcome.cohort.packaging import learning_data
+from hccoutcome.cohort.packaging import check_enough, learning_data
 from hccoutcome.cohort.training import read_training_table
 from hccoutcome.errors import EnvironmentNeeded, InputError, nearest
 from hccoutcome.evaluation.crossvalidation import derive_seed
@@ -113,6 +113,7 @@ def explain_cohort(request: CohortRequest, progress: Progress = silent) -> Expla
     system = trainable(request.system)
     cohort = read_training_table(request.table, request.features, ignore=request.ignore, time_unit=request.time_unit)
     data = learning_data(cohort, request.endpoint or _USUAL[system.tasks[0]], request.reader)
+    check_enough(data)
     _check_patients(request.patients, data.X.index)
     estimator = make_estimator(
         request.system,

@@ -23,6 +23,7 @@ from hccoutcome.evaluation.crossvalidation import OutOfFold, derive_seed, out_of
 from hccoutcome.evaluation.operating import out_of_fold_threshold, threshold_agreement
 from hccoutcome.evaluation.threads import one_thread_each
 from hccoutcome.naming import parse_feature_name
+from hccoutcome.package.estimator import response_of, survival_of
 from hccoutcome.package.format import Package, PhaseNeed, Range, RegionNeed, Requirements, VariableNeed
 from hccoutcome.package.inputs import Column, columns_of_modality
 from hccoutcome.package.learned import LearnedModel, Task
@@ -150,6 +151,15 @@ def learning_data(cohort: TrainingCohort, endpoint: str, reader: str = "") -> Le
     return LearningData("response", table, response, f"objective response (CR or PR{by}{_read_by(reader)})")
 
 
+def check_enough(data: LearningData) -> None:
+    """Refuse patients of whom no system could learn, before cross-validation asks for anything else.
+
+    Raises:
+        InputError: too few responders, non-responders or events.
+    """
+    (response_of if data.task == "response" else survival_of)(data.y)
+
+
 def _read_by(reader: str) -> str:
     return f", reader {reader}" if reader else ""
 
@@ -170,6 +180,7 @@ def train_package(
     """
     system = trainable(settings.system)
     data = learning_data(cohort, settings.endpoint, settings.reader)
+    check_enough(data)
     settings = replace(settings, modality=settings.modality or system.modalities[0])
     if _reads_images(settings, data) and settings.extraction is None:
         raise InputError("A model that reads features has to know how they were extracted: state their settings.")

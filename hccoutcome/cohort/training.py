@@ -97,8 +97,10 @@ def _rows(
     nameless = [number for number, line in lines if not line[index]]
     findings = [Finding("table", "refused", f"Line {n} has no {ID_COLUMN}: name the case.") for n in nameless]
     named = [line for _, line in lines if line[index]]
-    for case, count in Counter(line[index].lower() for line in named).items():
+    written = {line[index].lower(): line[index] for line in reversed(named)}
+    for lower, count in Counter(line[index].lower() for line in named).items():
         if count > 1:
+            case = written[lower]
             findings.append(
                 Finding(f"patient {case}", "refused", f"'{case}' stands {count} times: keep one row a case.")
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,8 @@ from hccoutcome.naming import parse_feature_name
 
 _WHAT = "feature table"
 _NOT_A_NUMBER = MISSING | {"nan"}
+_LEADING_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
+"""Spreadsheets drop them: 001 becomes 1."""
 
 
 def read_features(path: Path, ignore: Sequence[str] = ()) -> tuple[pd.DataFrame, list[Finding]]:
@@ -117,9 +120,10 @@ def join(cases: Sequence[str], features: pd.DataFrame) -> tuple[list[str], list[
     known = set(features.index)
     kept = [case for case in cases if case in measured]
     if not known.intersection(cases):
+        alike = " ".join(item.note for item in _near_names(cases, list(features.index)))
         raise InputError(
             f"Table and features are joined by {ID_COLUMN}, found no case in both (the table begins with "
-            f"'{cases[0]}', the features with '{features.index[0]}'): name the cases alike."
+            f"'{cases[0]}', the features with '{features.index[0]}'): {alike or 'name the cases alike.'}"
         )
     if not kept:
         empty = Finding("features", "refused", "No patient of the table has a value of any feature: fill them in.")
@@ -140,10 +144,10 @@ def _left_out(cases: Sequence[str], why: str) -> list[Finding]:
 
 
 def _near_names(of_table: Sequence[str], of_features: Sequence[str]) -> list[Finding]:
-    """Return a doubt for names that differ in case, spaces or punctuation only."""
+    """Return a fault for names that differ in case, spaces, punctuation or leading zeros only."""
 
     def bare(name: str) -> str:
-        return "".join(filter(str.isalnum, name.lower()))
+        return _LEADING_ZEROS.sub("", "".join(filter(str.isalnum, name.lower())))
 
     others = {bare(name): name for name in of_features}
     pairs = [f"'{name}' and '{others[bare(name)]}'" for name in of_table if bare(name) in others]
