@@ -139,7 +139,7 @@ def _findings(package: Package, inputs: PackageInputs) -> Iterator[Finding]:
     for need in package.requirements.phases:
         yield from _phase(need, found.phases.get(need.phase), inputs)
     # Nothing is extracted from images or masks that are refused themselves, so nothing is said to be missing there.
-    if all(item.subject.startswith("clinical ") for item in bad) and not _without_images(found, inputs):
+    if all(item.subject.startswith("clinical ") for item in bad) and _is_measured(package, found, inputs):
         for region in package.requirements.regions:
             yield from _region(region, found.regions[region.region], inputs)
         yield from _features(found, inputs)
@@ -159,9 +159,10 @@ def _modality(package: Package, inputs: PackageInputs) -> Iterator[Finding]:
         yield "refused", f"The images are {inputs.modality} and the package was made on {needed}."
 
 
-def _without_images(found: Plan, inputs: PackageInputs) -> bool:
-    """Return whether screenshots take the place of all images, so that no region can be asked for."""
-    return bool(inputs.screenshots) and not found.phases
+def _is_measured(package: Package, found: Plan, inputs: PackageInputs) -> bool:
+    """Return whether regions can be asked for: not of images of another modality, nor of screenshots alone."""
+    other = package.requirements.features and inputs.modality not in (None, package.requirements.modality)
+    return not other and (bool(found.phases) or not inputs.screenshots)
 
 
 def _phase(need: PhaseNeed, used: str | None, inputs: PackageInputs) -> Iterator[Finding]:

@@ -170,6 +170,11 @@ def test_a_refused_clinical_value_hides_nothing_about_the_images(a_package: Pack
     assert len(found.reasons) == 2
 
 
+def test_of_images_of_another_modality_no_region_is_said_to_be_missing(a_package: Package) -> None:
+    found = judge(a_package, replace(FITTING, modality="MR", regions={}, features={}))
+    assert found.reasons == ("The images are MR and the package was made on CT.",)
+
+
 def test_refusals_stand_before_warnings(a_package: Package) -> None:
     found = judge(a_package, replace(FITTING, synthetic=True, modality="MR"))
     assert found.reasons[0].startswith("The images are MR")
