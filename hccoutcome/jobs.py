@@ -6,7 +6,6 @@ The window, the command line and a cluster all write the same job and start the 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,12 +25,6 @@ WORKER_ARGUMENTS = ("-m", "hccoutcome.worker")
 HabitatPreparation = Literal["none", "mri", "ct"]
 HabitatRegistration = Literal["rigid", "deformable"]
 _DAMAGED = (OSError, json.JSONDecodeError, KeyError, TypeError, AttributeError)
-
-
-def worker_environment() -> dict[str, str]:
-    """Return this process's environment with a path on which the worker finds this very package."""
-    paths = [str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH", "")]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "PYTHONUNBUFFERED": "1"}
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import codecs
+import json
 import os
 import queue
 import re
 import subprocess
+import sys
 import threading
 import time
 from collections import deque
@@ -18,6 +20,8 @@ from typing import IO, Any
 from hccoutcome.errors import EnvironmentNeeded
 from hccoutcome.progress import Progress, silent
 
+PACKAGE_HOME = Path(__file__).resolve().parents[1]
+"""Folder in which this package lies."""
 KILL_SECONDS = 2.0
 _BEAT_SECONDS = 0.5
 """How often progress is reported, news or not, so that whoever reports it can cancel."""
@@ -25,6 +29,8 @@ _LINGER_SECONDS = 2.0
 """How long a program that has ended is heard, should something that it left behind hold its output open."""
 _KEPT_LINES, _LONGEST_LINE = 40, 2000
 _LINE_END = re.compile(r"[\r\n]+")
+_MARK = "hcc-progress "
+"""By which a line of progress is told from whatever libraries print."""
 
 Reader = Callable[[str], "tuple[float, str] | None"]
 """Given a line of a program's output; returns the fraction done and a message where the line tells either."""
@@ -87,6 +93,26 @@ def run_program(
             kill_tree(process.pid)
         process.wait()
     return Ended(process.returncode, tuple(kept))
+
+
+def own_environment() -> dict[str, str]:
+    """Return this process's environment with a path on which a new Python finds this very package."""
+    paths = [str(PACKAGE_HOME), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)), "PYTHONUNBUFFERED": "1"}
+
+
+def tell_progress(fraction: float, message: str) -> None:
+    """Tell the process that started this one how far the work is, as a line that ``read_progress`` reads there."""
+    sys.stdout.write(_MARK + json.dumps({"fraction": round(fraction, 4), "message": message}) + "\n")
+    sys.stdout.flush()
+
+
+def read_progress(line: str) -> tuple[float, str] | None:
+    """Return the progress in a line of one of our own processes, None for any other line."""
+    if not line.startswith(_MARK):
+        return None
+    found = json.loads(line.removeprefix(_MARK))
+    return float(found["fraction"]), str(found["message"])
 
 
 def _heard(process: subprocess.Popen[bytes]) -> Iterator[str]:

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from hccoutcome.errors import Cancelled, EnvironmentNeeded, InputError
-from hccoutcome.jobs import AnalyseJob, worker_environment
+from hccoutcome.jobs import AnalyseJob
 from hccoutcome.loading import read_case_folder
+from hccoutcome.processes import own_environment
 from hccoutcome.worker import run_job
 
 
@@ -24,7 +25,7 @@ def job(phantom: Path, out: Path, **changes) -> AnalyseJob:
 
 def run_worker(folder: Path) -> tuple[int, list[dict]]:
     process = subprocess.run(
-        [sys.executable, "-m", "hccoutcome.worker", folder], capture_output=True, text=True, env=worker_environment()
+        [sys.executable, "-m", "hccoutcome.worker", folder], capture_output=True, text=True, env=own_environment()
     )
     return process.returncode, [json.loads(line) for line in process.stdout.splitlines()]
 
@@ -70,7 +71,7 @@ def test_wrong_input_ends_the_worker_with_status_two_and_a_sentence(phantom: Pat
 
 def test_what_libraries_print_does_not_disturb_the_events(tmp_path: Path) -> None:
     script = "import sys, hccoutcome.worker as w; s = w._private_stdout(); print('noise'); s.write('event'); s.flush()"
-    process = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=worker_environment())
+    process = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=own_environment())
     assert process.stdout == "event"
     assert "noise" in process.stderr
 
@@ -107,7 +108,7 @@ def test_a_worker_whose_starter_is_gone_ends(phantom: Path, tmp_path: Path) -> N
         [sys.executable, "-m", "hccoutcome.worker", "--serve"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env=worker_environment(),
+        env=own_environment(),
     )
     process.communicate(timeout=60)
     assert process.returncode == 0

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from hccoutcome.errors import EnvironmentNeeded
-from hccoutcome.jobs import WORKER_ARGUMENTS, worker_environment
+from hccoutcome.jobs import WORKER_ARGUMENTS
+from hccoutcome.processes import own_environment
 
 LOG_FILE = "log.txt"
 
@@ -73,7 +74,7 @@ class WorkerProcess:
             self.close()
             self._process = subprocess.Popen(
                 [sys.executable, *WORKER_ARGUMENTS, "--serve"],
-                env=worker_environment(),
+                env=own_environment(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

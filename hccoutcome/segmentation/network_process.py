@@ -7,7 +7,6 @@ images; labels, ``answer.json`` or ``error.json`` come out. Progress goes as JSO
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Mapping
 from importlib import import_module
@@ -17,7 +16,7 @@ from typing import Any
 
 from hccoutcome.errors import EnvironmentNeeded, HCCError, InputError
 from hccoutcome.files import write_json
-from hccoutcome.processes import run_program
+from hccoutcome.processes import PACKAGE_HOME, own_environment, read_progress, run_program, tell_progress
 from hccoutcome.progress import Progress
 from hccoutcome.segmentation.devices import device_failed
 from hccoutcome.segmentation.exchange import check_ended, foreign_environment
@@ -32,8 +31,6 @@ NETWORKS = MappingProxyType(
     }
 )
 """Module by kind of network; its function ``answer(request, folder, device, progress)`` computes."""
-_MARK = "hcc-progress "
-_PACKAGE_HOME = Path(__file__).resolve().parents[2]
 
 
 def python_of(setup: Setup) -> Path:
@@ -70,22 +67,8 @@ def ask(kind: str, request: Mapping[str, Any], setup: Setup, folder: Path, progr
 def _environment(setup: Setup, folder: Path) -> dict[str, str]:
     """Return the environment of the process, on whose path this very package lies."""
     if setup.python is not None:
-        return foreign_environment(folder, {"PYTHONPATH": str(_PACKAGE_HOME)})
-    paths = [str(_PACKAGE_HOME), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)), "PYTHONUNBUFFERED": "1"}
-
-
-def read_progress(line: str) -> tuple[float, str] | None:
-    """Return the progress in a line of the process, None for any other line."""
-    if not line.startswith(_MARK):
-        return None
-    found = json.loads(line.removeprefix(_MARK))
-    return float(found["fraction"]), str(found["message"])
-
-
-def _tell(fraction: float, message: str) -> None:
-    sys.stdout.write(_MARK + json.dumps({"fraction": round(fraction, 4), "message": message}) + "\n")
-    sys.stdout.flush()
+        return foreign_environment(folder, {"PYTHONPATH": str(PACKAGE_HOME)})
+    return own_environment()
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -120,7 +103,7 @@ def _answer(request: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     devices = devices_to_try(request["device"], there)
     for device in devices:
         try:
-            found = network.answer(request, folder, device, _tell)
+            found = network.answer(request, folder, device, tell_progress)
             return {**found, **device_record(request["device"], devices, device), "torch": torch.__version__}
         except (RuntimeError, NotImplementedError) as error:
             if device == devices[-1] or isinstance(error, HCCError) or not device_failed([repr(error)]):

@@ -11,7 +11,7 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from hccoutcome.cli import build_parser, main
-from hccoutcome.jobs import worker_environment
+from hccoutcome.processes import own_environment
 
 
 def test_analyse_writes_scene_report_features_and_result(phantom: Path, tmp_path: Path, capsys) -> None:
@@ -152,7 +152,7 @@ def test_features_tell_of_a_mask_of_another_size(phantom: Path, tmp_path: Path, 
 def test_the_headless_script_takes_the_same_words(tmp_path: Path) -> None:
     """As ``Slicer --python-script`` runs it: by its path, from anywhere."""
     script = Path(__file__).resolve().parents[3] / "hccoutcome" / "headless.py"
-    environment = {name: value for name, value in worker_environment().items() if name != "PYTHONPATH"}
+    environment = {name: value for name, value in own_environment().items() if name != "PYTHONPATH"}
     process = subprocess.run(
         [sys.executable, "-I", script, "package", "verify", "albi"],
         capture_output=True, text=True, cwd=tmp_path, env=environment,

@@ -144,6 +144,6 @@ def test_a_process_that_refuses_is_believed_and_its_progress_told(tmp_path: Path
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     told: list = []
     assert ask("refuses", {"refuse": False}, lambda *words: told.append(words)) == {"got": {"refuse": False}}
-    assert told == [(0.5, "half")]
+    assert told[-1] == (0.5, "half")
     with pytest.raises(InputError, match="not that"):
         ask("refuses", {"refuse": True})

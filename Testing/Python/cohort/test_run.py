@@ -19,7 +19,7 @@ import pytest
 from hccoutcome.cohort.pool import Outcome, run_here, run_on_cluster
 from hccoutcome.cohort.run import CohortSettings, run_cohort
 from hccoutcome.errors import EnvironmentNeeded, InputError
-from hccoutcome.jobs import worker_environment
+from hccoutcome.processes import own_environment
 
 SETTINGS = """imageType: {Original: {}}
 featureClass: {firstorder: [Mean, Entropy]}
@@ -232,7 +232,7 @@ def test_a_run_that_is_killed_goes_on_where_it_stopped(cohort, settings, tmp_pat
         sys.executable, "-m", "hccoutcome.cli", "cohort", table, "--package", "albi",
         "--settings", settings.settings[0], "--out", out,
     ]  # fmt: skip
-    process = subprocess.Popen(command, env=worker_environment(), start_new_session=True)
+    process = subprocess.Popen(command, env=own_environment(), start_new_session=True)
     deadline = time.monotonic() + 120
     while len(stamps(out)) < 2 and time.monotonic() < deadline:
         time.sleep(0.005)
@@ -240,7 +240,7 @@ def test_a_run_that_is_killed_goes_on_where_it_stopped(cohort, settings, tmp_pat
     process.wait()
     before = stamps(out)
     assert len(before) >= 2
-    again = subprocess.run([*command, "--resume"], env=worker_environment(), capture_output=True, text=True)
+    again = subprocess.run([*command, "--resume"], env=own_environment(), capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
     after = stamps(out)
     assert {name: after[name] for name in before} == before, "a finished case was run again"

@@ -17,7 +17,8 @@ from hccoutcome.cli import main
 from hccoutcome.errors import Cancelled, InputError
 from hccoutcome.habitat.result import load_result
 from hccoutcome.habitat.settings import HabitatSettings
-from hccoutcome.jobs import AnalyseJob, HabitatJob, load_job, worker_environment
+from hccoutcome.jobs import AnalyseJob, HabitatJob, load_job
+from hccoutcome.processes import own_environment
 from hccoutcome.worker import run_habitat_job
 
 LABELS = planted.layers()
@@ -37,7 +38,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> CaseFiles:
 
 def run_worker(folder: Path) -> tuple[int, list[dict]]:
     command = [sys.executable, "-m", "hccoutcome.worker", folder]
-    done = subprocess.run(command, capture_output=True, text=True, env=worker_environment(), check=False)
+    done = subprocess.run(command, capture_output=True, text=True, env=own_environment(), check=False)
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
 
 
