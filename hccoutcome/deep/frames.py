@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
-from scipy.interpolate import make_interp_spline
 
 from hccoutcome.imaging.geometry import Geometry
 from hccoutcome.imaging.itk import image_from_array

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from hccoutcome.errors import InputError
 from hccoutcome.strict_json import Fields, parse_json
@@ -70,7 +70,7 @@ class ScoreCurve:
         safe = np.where(begun, hazard, 1.0)
         error = np.sqrt(variation + (leverage - score * hazard) ** 2 * self.variance) / safe
         log_hazard = self.coefficient * score + np.log(safe)
-        spread = norm.ppf(0.975) * error
+        spread = ndtri(0.975) * error
 
         def surviving(logarithm: np.ndarray) -> np.ndarray:
             # Far outside the cohort the hazard itself would leave the range of numbers.

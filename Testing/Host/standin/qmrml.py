@@ -6,8 +6,19 @@ from typing import Any
 
 import qt
 from PySide6.QtCore import Property, Signal
+from vtkmodules.util.vtkConstants import VTK_OBJECT
 
 from standin.strict import own
+
+
+def _with_node(slot: Any) -> Any:
+    """Return an observer of a scene that hands the node of an event to a slot."""
+
+    def observer(caller: Any, event: str, node: Any) -> None:
+        slot(node)
+
+    observer.CallDataType = VTK_OBJECT
+    return observer
 
 
 @own
@@ -65,8 +76,10 @@ class qMRMLNodeComboBox(qt.QWidget):
             self._scene.RemoveObserver(tag)
         self._scene, self._tags = scene, []
         if scene is not None:
-            events = (scene.NodeAddedEvent, scene.NodeRemovedEvent, scene.EndImportEvent, scene.EndCloseEvent)
-            self._tags = [scene.AddObserver(event, lambda caller, event: self._populate()) for event in events]
+            whole = (scene.EndImportEvent, scene.EndCloseEvent)
+            self._tags = [scene.AddObserver(event, lambda caller, event: self._populate()) for event in whole]
+            one = (scene.NodeAddedEvent, scene.NodeRemovedEvent)
+            self._tags += [scene.AddObserver(event, _with_node(self._on_node)) for event in one]
         self.setEnabled(scene is not None)
         self._populate()
 
@@ -115,6 +128,11 @@ class qMRMLNodeComboBox(qt.QWidget):
         if self._children:
             return any(node.IsA(name) for name in self._types)
         return node.GetClassName() in self._types
+
+    def _on_node(self, node: Any) -> None:
+        """A node came or went: only one of the types that are shown here matters."""
+        if any(node.IsA(name) for name in self._types):
+            self._populate()
 
     def _populate(self) -> None:
         if self._scene is not None and (self._scene.IsImporting() or self._scene.IsClosing()):
