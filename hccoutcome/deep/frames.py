@@ -114,6 +114,9 @@ def _spline_weights(slices: int, place: float) -> NDArray[np.float64]:
     """Return by how much each slice counts in a cubic spline at a place: a spline is linear in what it goes through."""
     if slices == 1:
         return np.ones(1)
+    # A window that only shows what a package reads does not wait for it.
+    from scipy.interpolate import make_interp_spline
+
     return make_interp_spline(np.arange(slices), np.eye(slices), k=min(3, slices - 1))(place)
 
 
