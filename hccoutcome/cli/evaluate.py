@@ -34,6 +34,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--reader", default="", metavar="NAME", help="whose reading of the response")
     parser.add_argument("--months", type=float, metavar="N", help="horizon of calibration and decision curves")
     parser.add_argument("--images", type=Path, metavar="ROOT", help="folder of the cases that networks look at")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="ImageNet weights of a ResNet-50: cnn-logistic")
     parser.add_argument(
         "--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help="of networks; default auto"
     )
@@ -85,7 +86,9 @@ def _evaluate(options: argparse.Namespace) -> int:
             cohort,
             settings,
             verified=verified_packages(settings.names, options.features),
-            images=None if options.images is None else CaseImages(options.table, options.images, options.device),
+            images=None
+            if options.images is None
+            else CaseImages(options.table, options.images, options.device, options.weights),
             workers=options.workers,
             progress=part(bar.progress, 0.0, 0.7 if options.explain else 0.98),
         )

@@ -11,6 +11,7 @@ import pandas as pd
 
 from hccoutcome.clinical.endpoints import ENDPOINTS, YEAR
 from hccoutcome.cohort.evaluate_adjust import matched, multivariable
+from hccoutcome.cohort.evaluate_cnn import CNN_LOGISTIC, extractor_of, with_cnn_features
 from hccoutcome.cohort.evaluate_contenders import Contender, contenders_of, endpoint_of, with_baselines
 from hccoutcome.cohort.evaluate_networks import CaseImages, NetworkFindings, look_at_cases, network_of
 from hccoutcome.cohort.evaluate_packages import apply_network, apply_package, end_of, overlap
@@ -78,6 +79,7 @@ def evaluate(
     check_settings(settings, task)
     if images is None:
         _refuse_networks(contenders)
+    extractor = extractor_of(images) if any(item.system is CNN_LOGISTIC for item in contenders) else None
     data = learning_data(study.cohort, endpoint, settings.reader)
     if settings.baselines:
         contenders = with_baselines(contenders, data.X)
@@ -88,26 +90,30 @@ def evaluate(
     times, months = _times(data, contenders, settings.months)
     subgroups = published_subgroups(data.X)
     # Packages first: what they refuse is known before the long work.
-    looked = _look(contenders, study, data, images, times, part(progress, 0.0, 0.6))
+    looked = _look(contenders, study, data, images, times, part(progress, 0.0, 0.4))
+    by_images, lost = data, tuple[str, ...]()
+    if extractor is not None and images is not None:
+        by_images, lost = with_cnn_features(data, images, extractor, part(progress, 0.4, 0.6))
     with one_thread_each():
         of_packages = {
             item.label: _apply(item, study, data, times, verified, looked) for item in contenders if item.package
         }
         predicted, figures = [], []
-        start = 0.6 if looked else 0.0
+        start = 0.6 if looked or extractor is not None else 0.0
         for place, contender in enumerate(contenders):
             step = part(part(progress, start, 1.0), place / len(contenders), (place + 1) / len(contenders))
+            own = by_images if contender.system is CNN_LOGISTIC else data
             given = (
                 of_packages[contender.label][0]
                 if contender.package
-                else cross_validate(contender, data, settings, times, workers, step)
+                else cross_validate(contender, own, settings, times, workers, step)
             )
             judged = (
                 judge_response(data.y, given, seed=settings.seed)
                 if task == "response"
                 else judge_survival(data.y, given, subgroups, times, months or 0.0)
             )
-            figures.append(with_refitted(judged, contender, data, settings, workers))
+            figures.append(with_refitted(judged, contender, own, settings, workers))
             predicted.append(given)
     applied = [found for _, found in of_packages.values()]
     curves, notes = decision(data.y, predicted, times, months)
@@ -138,7 +144,7 @@ def evaluate(
         sources=dict(study.cohort.sources),
         software=_software(),
         doubts=study.doubts,
-        notes=(*notes, *more_notes, *occlusion_notes),
+        notes=(*notes, *more_notes, *occlusion_notes, *lost),
         followed=tuple(_followed(study, data, predicted)),
         occlusion=occlusion,
     )

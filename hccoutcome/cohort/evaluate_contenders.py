@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from hccoutcome.clinical.endpoints import CRITERIA, ENDPOINTS, ONE_YEAR
+from hccoutcome.cohort.evaluate_cnn import CNN_LOGISTIC
 from hccoutcome.cohort.evaluate_networks import network_of
 from hccoutcome.cohort.extraction import find_extraction
 from hccoutcome.errors import InputError, nearest
@@ -18,6 +19,8 @@ from hccoutcome.package.format import Package
 from hccoutcome.package.reading import list_packages, read_package
 from hccoutcome.trainable import TRAINABLE, Trainable
 
+SYSTEMS = {**TRAINABLE, CNN_LOGISTIC.name: CNN_LOGISTIC}
+"""What a study can cross-validate, by name."""
 ALL = "all"
 """Stands for every modality of a system."""
 BASELINES = ("albi", "bclc")
@@ -85,8 +88,8 @@ def contenders_of(names: Sequence[str]) -> tuple[Contender, ...]:
 
 def _named(name: str) -> list[Contender]:
     word, _, modality = name.partition(":")
-    if word in TRAINABLE:
-        system = TRAINABLE[word]
+    if word in SYSTEMS:
+        system = SYSTEMS[word]
         if modality == ALL:
             return [_of_system(system, each) for each in system.modalities]
         if modality and modality not in system.modalities:
@@ -97,7 +100,7 @@ def _named(name: str) -> list[Contender]:
         return [Contender(package.name, package=package)]
     raise InputError(
         f"'{name}' is neither a system, a shipped package nor the path of one; "
-        f"{nearest(word, {*TRAINABLE, *list_packages()})}."
+        f"{nearest(word, {*SYSTEMS, *list_packages()})}."
     )
 
 

@@ -37,11 +37,13 @@ class CaseImages:
         table: the study's table.
         root: folder with a case folder for each patient, or from which the paths in the table start.
         device: on which networks compute: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        weights: file with ImageNet weights of a ResNet-50, for SELECTION's convolutional comparator.
     """
 
     table: Path
     root: Path
     device: str = "auto"
+    weights: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hccoutcome.cohort.evaluate_cnn import CNN_LOGISTIC
 from hccoutcome.errors import InputError
 from hccoutcome.evaluation.study import Task
 from hccoutcome.stability.table import StabilityTable
@@ -94,4 +95,4 @@ def settings_to_json(settings: StudySettings, endpoint: str) -> dict[str, Any]:
 
 def _without_folder(name: str) -> str:
     """Return a name as given; of a path, its last part: where it lies is nobody's business."""
-    return name if name.partition(":")[0] in TRAINABLE else Path(name).name
+    return name if name.partition(":")[0] in (*TRAINABLE, CNN_LOGISTIC.name) else Path(name).name

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from hccoutcome.cohort.evaluate_cnn import CNN_LOGISTIC
 from hccoutcome.cohort.evaluate_contenders import Contender
 from hccoutcome.cohort.evaluate_settings import StudySettings
 from hccoutcome.cohort.packaging import LearningData, check_enough
@@ -19,12 +20,14 @@ from hccoutcome.evaluation.resampling import bootstrap_validation
 from hccoutcome.evaluation.study import Predicted, ResponseFigures, SurvivalFigures
 from hccoutcome.progress import Progress
 from hccoutcome.survival.outlook import high_risk
-from hccoutcome.trainable import make_estimator
+from hccoutcome.trainable import Options, make_estimator
 
 
 def unfitted(contender: Contender, data: LearningData, settings: StudySettings) -> Any:
     """Return the unfitted estimator of a system."""
     assert contender.system is not None  # noqa: S101 - a package has no estimator; told to the type checker
+    if contender.system is CNN_LOGISTIC:
+        return CNN_LOGISTIC.make(Options(contender.modality, data.task, settings.seed))
     return make_estimator(
         contender.system.name,
         task=data.task,
@@ -96,7 +99,8 @@ def cross_validate(
         ),
         survival=None if response else found.mean_survival,
         found=found,
-        system="" if system is None else system.name,
+        # What reads images is not explained from a table.
+        system="" if system in (None, CNN_LOGISTIC) else system.name,
         modality=contender.modality,
         method="" if system is None else system.method,
         citation="" if system is None else system.citation,

@@ -85,7 +85,7 @@ def _doubts(study: Study, given: Predicted, item: ResponseFigures | SurvivalFigu
     if item.main.value >= TOO_GOOD:
         yield Sentence(
             "refused",
-            f"{given.label}: a {study.figure} of {item.main.value:.2f} is a leak until proven otherwise: look for "
+            f"{given.label}: {'an' if study.figure == 'AUC' else 'a'} {study.figure} of {item.main.value:.2f} is a leak until proven otherwise: look for "
             "columns that follow from the outcome.",
         )
     if item.apparent is not None:

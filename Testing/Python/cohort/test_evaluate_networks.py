@@ -28,21 +28,27 @@ from small_packages import dlopctr_package, selection_package, tci_package  # no
 
 from hccoutcome.analysis import analyse  # noqa: E402
 from hccoutcome.cli import main  # noqa: E402
+from hccoutcome.cohort import evaluate as study_room  # noqa: E402
 from hccoutcome.cohort.evaluate import evaluate  # noqa: E402
 from hccoutcome.cohort.evaluate_networks import CaseImages  # noqa: E402
 from hccoutcome.cohort.evaluate_patients import read_study_cohort  # noqa: E402
 from hccoutcome.cohort.evaluate_settings import StudySettings  # noqa: E402
+from hccoutcome.deep.cnn_features import cnn_features  # noqa: E402
 from hccoutcome.deep.fingerprints import LEARNED_IMAGES, fingerprints  # noqa: E402
 from hccoutcome.deep.hazards import survival_at  # noqa: E402
 from hccoutcome.deep.occlusion import numbers_without, planes_kept  # noqa: E402
 from hccoutcome.deep.package import DeepConfig, clinical_row, network_input  # noqa: E402
 from hccoutcome.deep.package_network import apply_network, load_model  # noqa: E402
+from hccoutcome.deep.resnet import CNN_EXTRACTOR, FeatureExtractor  # noqa: E402
+from hccoutcome.deep.selection_inputs import SelectionView, selection_input  # noqa: E402
 from hccoutcome.errors import InputError  # noqa: E402
+from hccoutcome.evaluation.crossvalidation import out_of_fold  # noqa: E402
 from hccoutcome.imaging.prepare import prepare  # noqa: E402
 from hccoutcome.loading import load_case, read_case_folder  # noqa: E402
 from hccoutcome.package.reading import read_package  # noqa: E402
 from hccoutcome.package.threshold import ClassThreshold, Rate  # noqa: E402
 from hccoutcome.package.writing import write_package  # noqa: E402
+from hccoutcome.response.selection_comparators import CnnLogistic  # noqa: E402
 
 PATIENTS = 14
 CUT = ClassThreshold(0.5, "youden", 20, Rate(0.7, 0.5, 0.9), Rate(0.6, 0.4, 0.8), "by hand", "held out")
@@ -96,7 +102,7 @@ def names_of(table: Path) -> list[str]:
 
 
 def study_of(table: Path, *names: object, **changes):
-    settings = StudySettings(tuple(map(str, names)), folds=2, repeats=1, baselines=False, **changes)
+    settings = StudySettings(tuple(map(str, names)), **{"folds": 2, "repeats": 1, "baselines": False, **changes})
     return evaluate(read_study_cohort(table), settings, images=CaseImages(table, table.parent, "cpu"))
 
 
@@ -265,10 +271,36 @@ def test_the_command_leaves_report_figures_and_tables(ct, packages, tmp_path, ca
     assert not any(name in html for name in names_of(ct))
 
 
+def test_the_convolutional_comparator_is_cross_validated_on_what_selection_sees(packages, tmp_path, monkeypatch):
+    """With a small ResNet of random weights in the place of the ResNet-50."""
+    table = write_cases(tmp_path / "more", 40)
+    torch.manual_seed(0)
+    extractor = FeatureExtractor(CNN_EXTRACTOR["tiny"], frozen=True)
+    monkeypatch.setattr(study_room, "extractor_of", lambda images: extractor)
+    study = study_of(table, packages["vit"], "cnn-logistic", "clinical", folds=3)
+    given = study.predicted[1]
+    assert (given.label, given.way) == ("cnn-logistic", "cross-validated")
+    assert {item.second for item in study.versus if item.first == study.predicted[0].label} == {
+        "cnn-logistic",
+        "clinical",
+    }
+    seen = {}
+    for name in study.cases:
+        case = case_of(table, name)
+        seen[name] = selection_input(case.images, prepare(case.images, case.masks).masks, SelectionView())
+    X = cnn_features(list(seen.values()), list(seen), extractor)
+    own = pd.DataFrame(rows_of(table)).set_index("case_id")
+    X = pd.concat([own["age"].astype(float), own["sex"], own["alb"].astype(float), X], axis=1)
+    expected = out_of_fold(CnnLogistic(random_state=0), X, study.y, folds=3, repeats=1, seed=0)
+    np.testing.assert_allclose(given.prediction, expected.mean_prediction, rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
         (lambda root: [], "looks at images, found no --images"),
+        (lambda root: ["--images", str(root), "--against", "cnn-logistic"], "found no --weights"),
+        (lambda root: ["--images", str(root), "--against", "cnn-logistic", "--weights", "w.pth"], "found no such file"),
         (lambda root: ["--images", str(root / "nowhere")], "found no such folder"),
         (lambda root: ["--images", str(root), "--endpoint", "os"], "predicts response"),
     ],
