@@ -83,10 +83,10 @@ def _of_system(study: Study, given: Predicted, item: ResponseFigures | SurvivalF
 
 def _doubts(study: Study, given: Predicted, item: ResponseFigures | SurvivalFigures) -> Iterator[Sentence]:
     if item.main.value >= TOO_GOOD:
+        figure = f"{'an' if study.figure == 'AUC' else 'a'} {study.figure} of {item.main.value:.2f}"
         yield Sentence(
             "refused",
-            f"{given.label}: {'an' if study.figure == 'AUC' else 'a'} {study.figure} of {item.main.value:.2f} is a leak until proven otherwise: look for "
-            "columns that follow from the outcome.",
+            f"{given.label}: {figure} is a leak until proven otherwise: look for columns that follow from the outcome.",
         )
     if item.apparent is not None:
         optimism = item.apparent.value - item.main.value
