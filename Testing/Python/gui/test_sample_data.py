@@ -93,7 +93,7 @@ def test_a_press_generates_the_patient_and_chooses_it_in_the_windows(sources, lo
     press(sources["Synthetic HCC patient, MR"])
     press(sources["Synthetic HCC patient, CT"])  # one at a time: this one is not begun
     folder = loader._folder
-    until(lambda: not loader.running)
+    until(lambda: not loader.running, 300)
     assert not failures
     assert not folder.exists()
 
@@ -133,7 +133,7 @@ def test_a_failed_process_is_told_with_its_last_line(sources, loader, scene, unt
     put_worker(monkeypatch, tmp_path, "import sys; sys.exit('noise\\nhcc: There is no room on the disk: make some.')")
     press(sources["Synthetic HCC patient, CT"])
     folder = loader._folder
-    until(lambda: not loader.running)
+    until(lambda: not loader.running, 300)
     (message,) = failures
     assert "exit status 1" in message
     assert message.endswith("\nhcc: There is no room on the disk: make some.")
