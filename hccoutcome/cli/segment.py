@@ -14,7 +14,7 @@ from hccoutcome.errors import InputError
 if TYPE_CHECKING:
     import SimpleITK as sitk
 
-    from hccoutcome.case import ImageFile
+    from hccoutcome.imaging.dicom import DicomImage
     from hccoutcome.segmentation import Card, Draft, Prompt, Task
     from hccoutcome.status import QualityItem
 
@@ -52,18 +52,19 @@ def _segment(options: argparse.Namespace) -> int:
     from hccoutcome.files import check_not_replaced, check_target
     from hccoutcome.progress import part
     from hccoutcome.segmentation import segment
+    from hccoutcome.segmentation.dicom_exchange import maker_of, write_segments
     from hccoutcome.segmentation.draft import check_name, write_draft
     from hccoutcome.segmentation.hints import draft_hints
 
     check_target(check_name(options.out))
     check_not_replaced(filter(None, (options.out, options.dicom_seg)), _sources(options))
-    series = _series_folder(options)
+    series = _series(options)
     with Bar(options) as bar:
         task = _task(options, part(bar.progress, 0.0, 0.2))
         draft = segment(task, options.engine, part(bar.progress, 0.2, 0.95))
         write_draft(draft, options.out)
         if series is not None:
-            _write_dicom_seg(draft, *series, options.dicom_seg)
+            write_segments(options.dicom_seg, draft.masks, series, maker_of(draft.provenance))
         hints = draft_hints(draft.masks, task.known, draft.provenance["engine"])
     _answer(draft, hints, options)
     return DONE
@@ -88,9 +89,11 @@ def _sources(options: argparse.Namespace) -> list[Path]:
     return [*(image.path for image in files.images.values()), *masks, *filter(None, (options.roi, options.seeds))]
 
 
-def _series_folder(options: argparse.Namespace) -> tuple[str, ImageFile] | None:
-    """Return phase and place of the series to which a DICOM SEG object is to belong: the first image's."""
+def _series(options: argparse.Namespace) -> DicomImage | None:
+    """Return the series to which a DICOM SEG object is to belong, the first image's, if it can."""
     from hccoutcome.files import check_target
+    from hccoutcome.imaging.dicom import read_series
+    from hccoutcome.imaging.dicom_seg_write import check_series
     from hccoutcome.loading import case_files
 
     if options.dicom_seg is None:
@@ -102,15 +105,9 @@ def _series_folder(options: argparse.Namespace) -> tuple[str, ImageFile] | None:
             f"A DICOM SEG object belongs to a DICOM series, found the image '{file.path.name}': give the folder of its "
             "series as --image."
         )
-    return phase, file
-
-
-def _write_dicom_seg(draft: Draft, phase: str, file: ImageFile, path: Path) -> None:
-    from hccoutcome.imaging.dicom import read_series
-    from hccoutcome.segmentation.dicom_exchange import maker_of, write_segments
-
     series = read_series(file.path, file.series_uid, phase)
-    write_segments(path, draft.masks, series, maker_of(draft.provenance))
+    check_series(series)
+    return series
 
 
 def _task(options: argparse.Namespace, progress: Any) -> Task:

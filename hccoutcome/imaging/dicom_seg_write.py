@@ -146,6 +146,15 @@ def write_masks(
     return _write(path, placed, voxels, segments, series, maker, created)
 
 
+def check_series(series: DicomImage) -> None:
+    """Refuse a series to which no DICOM SEG object can refer, before there is one to write.
+
+    Raises:
+        InputError: a file lacks what such an object needs.
+    """
+    _check_sources([_source(file, series.image.GetSpacing()[2]) for file in series.files], series)
+
+
 def _write(
     path: Path,
     placed: sitk.Image,

@@ -13,10 +13,13 @@ import numpy as np
 import SimpleITK as sitk
 
 from hccoutcome.errors import InputError
-from hccoutcome.segmentation.lattice import Lattice, affordable, like_ct
+from hccoutcome.segmentation.lattice import WINDOW, Lattice, affordable, like_ct
 from hccoutcome.segmentation.morphology import without_bridges
 from hccoutcome.segmentation.prompts import Box
 from hccoutcome.segmentation.rays import AIR_HU, Rays, RaySettings
+
+_LEAST_TOLD = 0.05
+"""Part of the voxels in and around a box whose grey levels are told apart; the lung around a lesion leaves far more."""
 
 
 @dataclass(frozen=True)
@@ -76,16 +79,18 @@ def sampled(images: Sequence[sitk.Image], lattice: Lattice, smooth: float, *, ct
     """Return the phases on a lattice; where a further phase ends within it, it goes on as it ends.
 
     Raises:
-        InputError: no phase shows more than one grey level there.
+        InputError: no phase shows more than one grey level there, or hardly any that the engine tells apart.
     """
     phases = [
         lattice.sample(image if ct else like_ct(image, lattice), smooth, extend=number > 0)
         for number, image in enumerate(images)
     ]
+    advice = "point at the liver, and check that the images are CT in HU." if ct else "point at the liver."
     if all(np.ptp(voxels) < 1 for voxels in phases):
+        raise InputError(f"A lesion was expected to differ from what is around it, found one grey level only: {advice}")
+    if all(np.mean((voxels > WINDOW[0]) & (voxels < WINDOW[1])) < _LEAST_TOLD for voxels in phases):
         raise InputError(
-            "A lesion was expected to differ from what is around it, found one grey level only"
-            + (": check that the images are CT in HU, or say that they are MR." if ct else ": point elsewhere.")
+            f"A lesion was expected among soft tissue ({WINDOW[0]:g} to {WINDOW[1]:g} HU), found hardly any: {advice}"
         )
     return phases
 

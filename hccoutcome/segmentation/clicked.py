@@ -20,6 +20,10 @@ from hccoutcome.segmentation.prompts import Box
 from hccoutcome.segmentation.rays import Rays, RaySettings
 
 
+_NOTHING = 1e-9
+"""Distinctness of tissues that are alike, but for rounding."""
+
+
 @dataclass(frozen=True)
 class ClickSettings:
     """How a lesion is found around clicks. Lengths in mm.
@@ -91,7 +95,7 @@ def _boxes(images: Sequence[sitk.Image], points: np.ndarray, ct: bool, s: ClickS
         level = rays.surface(s.border)
         found.append((_box_around(lattice, level >= 0, along, s), _distinctness(rays, level * half.mean(), s)))
     best = max(score for _, score in found)
-    if best == 0:
+    if best < _NOTHING:
         raise InputError(
             "A lesion was expected around the points, found nothing that differs from what is around it: click in the "
             "lesion's middle, or draw a box around it."

@@ -169,7 +169,7 @@ def _check_size(box: Box, image: sitk.Image) -> None:
     widths = 2 * np.array(box.half)
     diagonal = float(np.linalg.norm(np.array(image.GetSize()) * image.GetSpacing()))
     if widths.min() < min(_LEAST_WIDTH, *image.GetSpacing()) or widths.max() > diagonal:
-        found = " x ".join(f"{width:.3g}" for width in widths)
+        found = " x ".join(f"{width:.4g}" for width in widths)
         raise InputError(
             f"The box was expected to be at least {_LEAST_WIDTH:g} mm wide and no larger than the image, found "
             f"{found} mm: draw it around the lesion."

@@ -11,10 +11,12 @@ import time
 
 import numpy as np
 import psutil
+import pydicom
 import pytest
 import SimpleITK as sitk
 from lesions import ball, grid, with_lesion
 from stand_ins import environment_with
+from synthetic_dicom import write_series
 from test_totalsegmentator import with_weights
 
 from hccoutcome.cli import main
@@ -74,6 +76,18 @@ def test_a_slice_of_a_series_is_not_replaced_but_a_file_beside_it_is_welcome(tmp
     assert capsys.readouterr().err.count("name another file") == 2
     assert {path: path.read_bytes() for path in series.iterdir()} == slices
     assert main([*export, "--made", "manual", "--out", str(series / "new.dcm")]) == 0
+
+
+def test_a_series_to_which_no_dicom_seg_can_refer_is_refused_before_the_work(tmp_path, capsys):
+    write_series(tmp_path / "ct", 6)
+    for path in (tmp_path / "ct").iterdir():
+        dataset = pydicom.dcmread(path)
+        del dataset.FrameOfReferenceUID
+        dataset.save_as(path)
+    asked = ["segment", "--image", f"portal={tmp_path / 'ct'}", "--box", "1,5,1,5,1,4"]
+    assert main([*asked, "--out", str(tmp_path / "o.seg.nrrd"), "--dicom-seg", str(tmp_path / "o.dcm")]) == 2
+    assert "should state the element FrameOfReferenceUID" in capsys.readouterr().err
+    assert not list(tmp_path.glob("o.*"))
 
 
 def test_a_disk_that_is_full_is_told_in_a_sentence_and_leaves_nothing(tmp_path):

@@ -183,15 +183,33 @@ def test_one_grey_level_is_no_lesion(level, noise):
     middle = (60.0, 60.0, 60.0)
     flat = with_lesion(image, ball(image, middle, 1.0), inside=level, outside=level, noise=noise)
     for prompt in (box_around(image, ball(image, middle, RADIUS)), click(image, middle)):
-        with pytest.raises(InputError, match="found one grey level only: check that the images are CT in HU"):
+        with pytest.raises(InputError, match="found one grey level only: point at the liver"):
             tumour({"portal": flat}, prompt)
 
 
-def test_a_click_in_air_is_answered_with_a_sentence():
+def test_ct_that_is_not_in_hu_is_no_soft_tissue():
     image = grid((60, 120, 120))
-    air = with_lesion(image, ball(image, (12.0, 12.0, 12.0), 5.0), inside=60.0, outside=-1000.0)
-    with pytest.raises(InputError, match="click in the lesion's middle, or draw a box around it"):
-        tumour({"portal": air}, click(image, (60.0, 60.0, 60.0)))
+    middle = (60.0, 60.0, 60.0)
+    stored = with_lesion(image, ball(image, middle, RADIUS)) + 1024
+    fat = array(stored < 0) | ball(image, (60.0, 76.0, 60.0), 3.0)
+    voxels = sitk.GetArrayFromImage(stored)
+    voxels[fat] = 390
+    found = sitk.GetImageFromArray(voxels)
+    found.CopyInformation(image)
+    for prompt in (box_around(image, ball(image, middle, RADIUS)), click(image, middle)):
+        with pytest.raises(InputError, match=r"among soft tissue \(-200 to 400 HU\), found hardly any: point at"):
+            tumour({"portal": found}, prompt)
+
+
+@pytest.mark.parametrize(
+    ("level", "sentence"),
+    [(-1000.0, "among soft tissue"), (60.0, "click in the lesion's middle, or draw a box around it")],
+)
+def test_a_click_far_from_all_that_differs_is_answered_with_a_sentence(level, sentence):
+    image = grid((60, 120, 120))
+    alike = with_lesion(image, ball(image, (12.0, 12.0, 12.0), 5.0), inside=100.0, outside=level, noise=0.0)
+    with pytest.raises(InputError, match=sentence):
+        tumour({"portal": alike}, click(image, (60.0, 60.0, 60.0)))
 
 
 def test_a_phase_that_ends_within_the_box_goes_on_as_it_ends():
