@@ -19,7 +19,6 @@ from hccoutcome.segmentation.likelihood import overlap
 from hccoutcome.segmentation.prompts import Box
 from hccoutcome.segmentation.rays import Rays, RaySettings
 
-
 _NOTHING = 1e-9
 """Distinctness of tissues that are alike, but for rounding."""
 
