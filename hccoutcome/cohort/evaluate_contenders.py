@@ -24,6 +24,7 @@ SYSTEMS = {**TRAINABLE, CNN_LOGISTIC.name: CNN_LOGISTIC}
 ALL = "all"
 """Stands for every modality of a system."""
 BASELINES = ("albi", "bclc")
+ONE_YEAR_SURVIVAL = "one-year survival"
 MOST = 6
 """Curves that a figure can tell apart."""
 
@@ -139,20 +140,28 @@ def endpoint_of(contenders: Sequence[Contender], endpoint: str = "") -> tuple[st
                 f"'{contender.label}' predicts {contender.tasks[0]} and the endpoint '{endpoint}' is one of {task}: "
                 "name another endpoint, or leave it out."
             )
-        network = network_of(contender.package)
-        if network is not None and (network.target == "one-year survival") != (endpoint == ONE_YEAR):
+        target = _target(contender.package)
+        if target and (target == ONE_YEAR_SURVIVAL) != (endpoint == ONE_YEAR):
             raise InputError(
-                f"The network of '{contender.label}' learned {network.target}, and the endpoint is '{endpoint}': "
-                "name the endpoint that it learned, or leave it out."
+                f"The package '{contender.label}' learned {target} and the endpoint is '{endpoint}': name the one "
+                "that it learned, or leave it out."
             )
     return endpoint, task
 
 
 def _usual_endpoint(contender: Contender) -> str:
-    network = network_of(contender.package)
-    if network is not None and network.target == "one-year survival":
+    if _target(contender.package) == ONE_YEAR_SURVIVAL:
         return ONE_YEAR
     return {"response": "mrecist", "survival": "os"}[contender.tasks[0]]
+
+
+def _target(package: Package | None) -> str:
+    """Return what a package learned, empty where there is none or it does not say."""
+    network = network_of(package)
+    if network is not None:
+        return network.target
+    endpoint = None if package is None else package.settings.get("endpoint")
+    return "" if endpoint is None else ONE_YEAR_SURVIVAL if endpoint == ONE_YEAR else "another endpoint"
 
 
 def verified_packages(names: Sequence[str], features: Path | None) -> tuple[str, ...]:

@@ -32,7 +32,7 @@ from hccoutcome.package.liver_scores import variable_need
 from hccoutcome.package.prognosis import Prognosis
 from hccoutcome.package.reference import Reference, learned_distribution, learned_reference
 from hccoutcome.package.skops_file import dump_model
-from hccoutcome.package.threshold import ClassThreshold, Rate, ThresholdRule
+from hccoutcome.package.threshold import ClassThreshold, PredictedOutcome, Rate, ThresholdRule
 from hccoutcome.package.vectors import made_up_rows, make_vectors
 from hccoutcome.progress import Progress, silent
 from hccoutcome.stability.table import StabilityTable
@@ -369,7 +369,8 @@ def _class_threshold(settings: TrainSettings, data: LearningData, found: OutOfFo
         Rate(rate.value, rate.lower, rate.upper) for rate in (classes.sensitivity, classes.specificity)
     )
     how = _THRESHOLD.format(folds=settings.folds, repeats=settings.repeats)
-    return ClassThreshold(value, THRESHOLD_RULE, len(data.X), sensitivity, specificity, how)
+    outcome: PredictedOutcome = "one-year survival" if settings.endpoint == ONE_YEAR else "response"
+    return ClassThreshold(value, THRESHOLD_RULE, len(data.X), sensitivity, specificity, how, outcome=outcome)
 
 
 def _settings_to_json(

@@ -16,6 +16,7 @@ from hccoutcome.evaluation.crossvalidation import OutOfFold
 from hccoutcome.evaluation.discrimination import auc
 from hccoutcome.evaluation.estimate import Estimate
 from hccoutcome.evaluation.operating import threshold_agreement
+from hccoutcome.evaluation.study import classes_of
 from hccoutcome.package.card import Card, Figure
 from hccoutcome.package.format import Package
 from hccoutcome.survival.outlook import high_risk
@@ -75,7 +76,7 @@ def write_card(
 def _cohort(settings: TrainSettings, data: LearningData) -> str:
     patients = len(data.X)
     if data.task == "response":
-        outcome = f"{int(data.y.sum())} responders"
+        outcome = f"{int(data.y.sum())} {classes_of(settings.endpoint)[0]}s"
     else:
         outcome = f"{int(data.y['event'].sum())} events, times from {_span(data.y['time'])} months"
     parts = [settings.cohort or "A cohort of the user's own", f"{patients} patients with a known outcome, {outcome}"]
@@ -152,7 +153,7 @@ def _limits(package: Package, settings: TrainSettings, data: LearningData, found
         yield "The interval of the cross-validated figure reaches down to 0.5: that it tells nothing is not excluded."
     if data.task == "response":
         rarer = int(min(data.y.sum(), (~data.y).sum()))
-        known = f"{int(data.y.sum())} responders and {int((~data.y).sum())} others"
+        known = f"{int(data.y.sum())} {classes_of(settings.endpoint)[0]}s and {int((~data.y).sum())} others"
     else:
         rarer = int(data.y["event"].sum())
         known = f"{rarer} events among {len(data.X)} patients"
@@ -164,7 +165,8 @@ def _limits(package: Package, settings: TrainSettings, data: LearningData, found
             f"{package.threshold.criterion}. {package.threshold.source}"
         )
     elif data.task == "response":
-        yield "No threshold tells responders from others out of fold, so no class is given with a probability."
+        whom = f"{classes_of(settings.endpoint)[0]}s"
+        yield f"No threshold tells {whom} from others out of fold, so no class is given with a probability."
     most = package.requirements.most_missing
     if package.requirements.variables:
         does = f"up to {most} may be missing and are filled in with a warning" if most else "none may be missing"

@@ -33,6 +33,8 @@ from hccoutcome.cohort.evaluate import evaluate  # noqa: E402
 from hccoutcome.cohort.evaluate_networks import CaseImages  # noqa: E402
 from hccoutcome.cohort.evaluate_patients import read_study_cohort  # noqa: E402
 from hccoutcome.cohort.evaluate_settings import StudySettings  # noqa: E402
+from hccoutcome.cohort.packaging import TrainSettings, train_package  # noqa: E402
+from hccoutcome.cohort.training import read_training_table  # noqa: E402
 from hccoutcome.deep.cnn_features import cnn_features  # noqa: E402
 from hccoutcome.deep.fingerprints import LEARNED_IMAGES, fingerprints  # noqa: E402
 from hccoutcome.deep.hazards import survival_at  # noqa: E402
@@ -225,13 +227,24 @@ def test_a_network_that_learned_from_everybody_is_called_apparent(ct, packages, 
     assert study.figures[0].patients == PATIENTS
 
 
-def test_one_year_survival_is_its_own_endpoint(ct, packages):
+def test_one_year_survival_is_its_own_endpoint(ct, packages, tmp_path):
     study = study_of(ct, packages["one-year"])
     table = pd.DataFrame(rows_of(ct)).astype({"os_months": float, "os_event": int})
     np.testing.assert_array_equal(study.y, table["os_months"] > 12)
     assert study.classes == ("survivor", "dead within a year")
     with pytest.raises(InputError, match="learned one-year survival"):
         study_of(ct, packages["one-year"], endpoint="mrecist")
+    # Classical systems learn it too, and their packages say so.
+    more = write_cases(tmp_path / "more", 40)
+    settings = TrainSettings("clinical", "survival-1y", folds=4, repeats=1, name="clinical-1y")
+    made = train_package(read_training_table(more), settings).package
+    assert made.endpoint == "survival of one year"
+    assert " survivors" in made.card
+    assert made.threshold is None or made.threshold.outcome == "one-year survival"
+    package = write_package(made, tmp_path / "clinical-1y")
+    assert study_of(ct, packages["one-year"], package).versus[0].patients == PATIENTS
+    with pytest.raises(InputError, match="'clinical-1y' learned one-year survival"):
+        study_of(ct, packages["selection"], package)
     with pytest.raises(InputError, match="learned response"):
         study_of(ct, packages["selection"], endpoint="survival-1y")
 
