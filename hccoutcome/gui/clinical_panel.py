@@ -52,7 +52,7 @@ class ClinicalPanel:
         self._table.horizontalHeader().setSectionResizeMode(VALUE, qt.QHeaderView.Interactive)
         self._table.setColumnWidth(VALUE, VALUE_WIDTH)
         self._table.connect("itemChanged(QTableWidgetItem*)", self._on_item)
-        prepare_table(self._indices, (_("Index or score"), _("Value"), _("From")), 0, 2)
+        prepare_table(self._indices, (_("Index or score"), _("Value"), _("From")), 0, 1, 2)
         self._indices.setWordWrap(True)
         ui.readRecordButton.connect("clicked()", self.read_file)
         ui.pasteRecordButton.connect("clicked()", self.paste)

@@ -48,7 +48,7 @@ class HabitatWindow(CaseWindow):
         self.settings, self.found, self.map = HabitatSettingsPanel(ui), HabitatResultsPanel(ui), HabitatMapPanel(ui)
         self.quality = QualityPanel(ui.resultsTable, ui.detailsLabel)
         super().__init__(ui, works, application, main=habitats)
-        for widget in (ui.habitatsLabel, ui.habitatsSelector):
+        for widget in (ui.habitatsSelectorLabel, ui.habitatsSelector):
             widget.setVisible(False)
         self.settings.left_out_changed.connect(lambda phases: self._write("left_out", phases))
         self.settings.region_changed.connect(lambda region: self._write("region", region))

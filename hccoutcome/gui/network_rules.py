@@ -54,10 +54,13 @@ def advice_in_words(advice: Advice) -> str:
         "\n".join((f"{title}:", *(f"\u2022 {sentence}" for sentence in sentences)))
         for title, sentences in steps_by_stage(advice.recommendation).items()
     ]
-    alike: dict[str, list[str]] = {}
+    refused: dict[str, list[str]] = {}
     for model, text in advice.remarks.items():
-        alike.setdefault(text, []).append(model)
-    remarks = [f"{_listed(models)}: {text}" for text, models in alike.items() if text]
+        if advice.scores[model] is None:
+            refused.setdefault(text, []).append(model)
+    remarks = [f"{_listed(models)}: {text}" for text, models in refused.items()]
+    if len(remarks) < len(advice.remarks) and any(advice.remarks.values()):
+        remarks.append(_("Whether the scores may be used stands beside each in the results."))
     parts = (advice.recommendation.text, *stages, not_given_in_words(advice), "\n".join(remarks), CAUTION)
     return "\n\n".join(filter(None, parts))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hccoutcome.gui.panels import fill_rows, prepare_table
-from hccoutcome.gui.rules import applicability_in_words, quality_rows, score_rows, shown
+from hccoutcome.gui.rules import applicability_in_words, label_and_notes, quality_rows, score_rows, shown
 from hccoutcome.gui.signals import Signal
 from hccoutcome.report.outlook_words import number_in_words, sentences
 
@@ -74,4 +74,5 @@ def _details(prediction: Any, unexplained: str = "") -> str:
     verdict = applicability_in_words(prediction.applicability)
     verdict_and_paper = f"{endpoint}.{number} {verdict} {prediction.citation}".strip()
     why = f"What each input adds could not be computed: {unexplained}" if unexplained else ""
-    return "\n\n".join(filter(None, (verdict_and_paper, *sentences(prediction), why)))
+    _label, notes = label_and_notes(prediction.label)
+    return "\n\n".join(filter(None, (verdict_and_paper, notes, *sentences(prediction), why)))

@@ -253,8 +253,15 @@ def value_in_words(prediction: Prediction) -> str:
     """Return a score in words where the system has words for it, otherwise the number with its scale; and survival."""
     if prediction.score is None:
         return "no number"
-    told = in_short(prediction)
-    return f"{result_in_words(prediction)}{f': {told}' if told else ''}"
+    told, (label, _notes) = in_short(prediction), label_and_notes(prediction.label)
+    return f"{result_in_words(replace(prediction, label=label))}{f': {told}' if told else ''}"
+
+
+def label_and_notes(label: str) -> tuple[str, str]:
+    """Return what a label says of the score, and apart from it its sentences on how the score came about."""
+    parts = label.split("; ")
+    notes = [part for part in parts if part.endswith(".")]
+    return "; ".join(part for part in parts if part not in notes), " ".join(notes)
 
 
 def applicability_in_words(applicability: Applicability) -> str:

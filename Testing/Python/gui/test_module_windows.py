@@ -89,10 +89,22 @@ def test_the_ui_file_is_complete(path):
     assert [element.text for element in root.iter("tabstop")] == list(controls), "in reading order"
 
 
+def files_of_window(module):
+    """The .ui files of a module's window: its own and those that it shares."""
+    return (module, *(UI_FILES[3:-1] if module.stem == "HCCHabitat" else UI_FILES[3:]))
+
+
+@pytest.mark.parametrize("module", UI_FILES[:3], ids=lambda path: path.stem)
+def test_one_name_is_one_widget(module):
+    """The window finds its widgets by their names."""
+    roots = [ElementTree.parse(path).getroot() for path in files_of_window(module)]
+    names = [element.get("name") for root in roots for element in root.iter("widget")]
+    assert len(names) == len(set(names)), sorted(name for name in set(names) if names.count(name) > 1)
+
+
 @pytest.mark.parametrize("module", UI_FILES[:3], ids=lambda path: path.stem)
 def test_one_key_leads_to_one_field(module):
-    shared = UI_FILES[3:-1] if module.stem == "HCCHabitat" else UI_FILES[3:]
-    texts = [text for path in (module, *shared) for text in ElementTree.parse(path).getroot().itertext()]
+    texts = [text for path in files_of_window(module) for text in ElementTree.parse(path).getroot().itertext()]
     keys = [text[text.index("&") + 1].upper() for text in texts if "&" in text and not text.startswith("& ")]
     assert len(keys) == len(set(keys)), sorted(keys)
 

@@ -174,3 +174,12 @@ def test_every_package_is_offered_by_one_module_and_says_what_it_needs():
     assert "CT of the arterial phase or the portal venous phase; the region tumor" in survival[0].about
     reference = next(model for model in response if model.name == "haic-mri-cr")
     assert "without a reference table" in reference.about
+
+
+def test_the_table_tells_the_result_and_what_stands_below_how_it_came_about():
+    label = "high risk: 0.3 is below the training median 0.5; cuda could not be used; The liver is cut. Look at it."
+    assert rules.label_and_notes(label) == (
+        "high risk: 0.3 is below the training median 0.5; cuda could not be used",
+        "The liver is cut. Look at it.",
+    )
+    assert rules.label_and_notes("") == ("", "")
