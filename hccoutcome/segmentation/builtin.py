@@ -11,16 +11,17 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
+from scipy.spatial import cKDTree
 
 from hccoutcome.errors import InputError
 from hccoutcome.progress import Progress, part
 from hccoutcome.segmentation.boxed import BoxSettings, lesion_in_box
 from hccoutcome.segmentation.clicked import ClickSettings, lesion_at
 from hccoutcome.segmentation.engine import Card, Draft, Offer, Readiness, Task
-from hccoutcome.segmentation.lattice import Lattice
+from hccoutcome.segmentation.lattice import Lattice, image_axes
 from hccoutcome.segmentation.liver import LiverSettings, find_liver
 from hccoutcome.segmentation.morphology import bounding
-from hccoutcome.segmentation.prompts import Box, Clicks, Prompt, Stroke, check_in_image
+from hccoutcome.segmentation.prompts import Box, Clicks, Prompt, Stroke, check_in_image, dense
 from hccoutcome.version import __version__
 
 _LIVER_PHASES = ("portal", "delayed", "arterial", "precontrast")
@@ -76,7 +77,7 @@ class BuiltinSegmenter:
             lattice, level = self._liver(task, step) if region == "liver" else self._lesion(task)
             inside = lattice.mask_on(level, task.reference)
             if region != "liver":
-                inside &= ~_beyond(task)
+                inside = _without_beyond(inside, task)
             inside = _tidied(inside)
             masks[region] = _as_mask(inside, task.reference)
             used[region] = asdict(self._settings_for(region, task.prompt))
@@ -129,26 +130,18 @@ def _tidied(inside: np.ndarray) -> np.ndarray:
     return inside
 
 
-def _beyond(task: Task) -> np.ndarray:
-    """Return the voxels around points that were said to lie outside: those nearer to one of them than to any inside."""
-    prompt = task.prompt
-    image = task.reference
+def _without_beyond(inside: np.ndarray, task: Task) -> np.ndarray:
+    """Return a mask without the voxels that are nearer to a point said to lie outside than to any inside."""
+    prompt, image = task.prompt, task.reference
     if isinstance(prompt, Box) or prompt is None or not prompt.outside:
-        return np.zeros(image.GetSize()[::-1], bool)
-    inside, outside = (_distance_to(points, image) for points in (prompt.points, np.array(prompt.outside)))
-    return outside < inside
-
-
-def _distance_to(points: np.ndarray, image: sitk.Image) -> np.ndarray:
-    """Return the distance of every voxel to the nearest of some points in mm (float32)."""
-    marks = sitk.Image(image.GetSize(), sitk.sitkUInt8)
-    marks.CopyInformation(image)
-    for point in points:
-        index = image.TransformPhysicalPointToIndex([float(v) for v in point])
-        if all(0 <= i < n for i, n in zip(index, image.GetSize(), strict=True)):
-            marks[index] = 1
-    far = sitk.SignedMaurerDistanceMap(marks, squaredDistance=False, useImageSpacing=True)
-    return sitk.GetArrayFromImage(far)
+        return inside
+    index = np.argwhere(inside)
+    places = image_axes(image) @ (index[:, ::-1] * image.GetSpacing()).T + np.array(image.GetOrigin())[:, None]
+    own = np.concatenate([dense(line, min(image.GetSpacing())) for line in prompt.lines])
+    to_own, to_other = (cKDTree(points).query(places.T)[0] for points in (own, np.array(prompt.outside)))
+    kept = inside.copy()
+    kept[tuple(index[to_other < to_own].T)] = False
+    return kept
 
 
 def _as_mask(inside: np.ndarray, image: sitk.Image) -> sitk.Image:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import SimpleITK as sitk
@@ -22,6 +21,7 @@ from hccoutcome.progress import Progress, part, silent
 from hccoutcome.segmentation.lattice import Lattice, extent_of
 from hccoutcome.segmentation.likelihood import bins_of, histogram, log_ratio
 from hccoutcome.segmentation.morphology import ball, bounding, distance, distance_within, largest, minimum_cut
+from hccoutcome.segmentation.prompts import dense
 
 AIR, LUNG = -200.0, -500.0
 
@@ -198,20 +198,11 @@ def _strokes(scene: Scene, lines: Sequence[np.ndarray]) -> np.ndarray:
     """Return the voxels that strokes pass through."""
     mask = np.zeros(scene.body.shape, bool)
     for line in lines:
-        places = scene.lattice.local(_dense(line, scene.lattice.spacing / 2)) / scene.lattice.spacing
+        places = scene.lattice.local(dense(line, scene.lattice.spacing / 2)) / scene.lattice.spacing
         index = np.rint(places).astype(int)
         inside = ((index >= 0) & (index < mask.shape)).all(axis=1)
         mask[tuple(index[inside].T)] = True
     return mask
-
-
-def _dense(line: np.ndarray, step: float) -> np.ndarray:
-    """Return a polyline (n, 3) with points at most ``step`` apart."""
-    pieces = [line[:1]]
-    for a, b in pairwise(line):
-        count = max(int(np.ceil(np.linalg.norm(b - a) / step)), 1)
-        pieces.append(a + (b - a) * np.linspace(0, 1, count + 1)[1:, None])
-    return np.concatenate(pieces)
 
 
 def _core(scene: Scene, strokes: np.ndarray, settings: LiverSettings) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -131,6 +132,15 @@ class Stroke:
 
 
 Prompt = Box | Clicks | Stroke
+
+
+def dense(line: np.ndarray, step: float) -> np.ndarray:
+    """Return a polyline (n, 3) with points at most ``step`` apart."""
+    pieces = [line[:1]]
+    for a, b in pairwise(line):
+        count = max(int(np.ceil(np.linalg.norm(b - a) / step)), 1)
+        pieces.append(a + (b - a) * np.linspace(0, 1, count + 1)[1:, None])
+    return np.concatenate(pieces)
 
 
 def kind_of(prompt: Prompt | None) -> PromptKind:

@@ -128,6 +128,19 @@ def test_a_point_outside_cuts_off_what_is_nearer_to_it():
     assert held[21, 46, 44]
 
 
+def test_a_stroke_reaches_between_its_points_where_another_is_outside():
+    image = grid((44, 90, 90))
+    lesion = ball(image, (44.0, 46.0, 42.0), (24.0, 10.0, 10.0))
+    ends, beside = [(28, 46, 21), (60, 46, 21)], (44, 62, 21)
+    line = tuple(image.TransformIndexToPhysicalPoint(end) for end in ends)
+    outside = (image.TransformIndexToPhysicalPoint(beside),)
+    images = {"portal": with_lesion(image, lesion)}
+    free, held = (tumour(images, Stroke((line,), points)) for points in ((), outside))
+    assert held[21, 46, 28:61].all()
+    assert not held[21, 55:, :].any()
+    assert dice(free, held) > 0.9
+
+
 def test_nothing_but_air_in_a_box_is_an_error():
     image = grid()
     air = with_lesion(image, ball(image, CENTRE, RADIUS + 5), inside=-900.0, outside=60.0)
