@@ -33,8 +33,9 @@ _HELD_OUT = (
     "to stop. Sensitivity and specificity are those of {test} patients held out of both, with Wilson's intervals."
 )
 _MONTHLY = (
-    "Risks and groups of each patient are those of networks that did not see the patient ({folds} folds); curves stand "
-    "on whole months and end where fewer than 10 patients, or 5 of a group, are left."
+    "Risks and groups of each patient are those of networks that did not see the patient ({folds} folds), brought to "
+    "this one's scale by their places among the training scores; curves stand on whole months and end where fewer than "
+    "10 patients, or 5 of a group, are left."
 )
 _MONTHLY_HELD_OUT = (
     "Curves are those of the {patients} patients from whom no weight was learned ({validation} of them told when to "
@@ -138,7 +139,8 @@ def prognosis_of(
     y, risk, high = outcome.y(rows), scores[rows], scores[rows] >= fitted.config.median
     how = _MONTHLY_HELD_OUT.format(patients=len(rows), validation=len(fitted.split.validation))
     if crossed is not None:
-        y, risk, high = crossed.y, crossed.mean_prediction, high_risk(crossed.percentiles)
+        y, high = crossed.y, high_risk(crossed.percentiles)
+        risk = np.quantile(scores[fitted.split.training], crossed.percentiles[0])
         how = _MONTHLY.format(folds=settings.folds)
     if not y["event"].any() or risk.std() < LEAST_SPREAD:
         return None

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from lifelines import KaplanMeierFitter
+from lifelines import CoxPHFitter, KaplanMeierFitter
 from sklearn.metrics import roc_curve
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install hccoutcome[deep]")
@@ -168,6 +168,24 @@ def test_risk_groups_without_folds_are_those_of_patients_from_whom_no_weight_was
     curve = KaplanMeierFitter().fit(outcome.time[rows][high], outcome.happened[rows][high])
     np.testing.assert_allclose(found.high.survival, curve.survival_function_at_times(found.months), atol=1e-12)
     assert "30 patients from whom no weight was learned (10 of them" in found.source
+    places = np.random.default_rng(2).random(40)
+    names, fold = tuple(outcome.table.index[:40]), np.arange(40) % 2
+    crossed = OutOfFold(
+        names,
+        outcome.y(np.arange(40)),
+        100 * scores[None, :40],
+        places[None],
+        fold[None],
+        np.zeros((1, 2)),
+        None,
+        (),
+        (),
+    )
+    by_folds = prognosis_of(outcome, np.log(scores), Fitted(_log(config), None, None, SPLIT), TEST, crossed, settings)
+    assert by_folds.high.cases == (places >= 0.5).sum()
+    risk = pd.DataFrame({"risk": np.quantile(np.log(scores[:30]), places), "time": outcome.time[:40]})
+    fitted = CoxPHFitter().fit(risk.assign(event=outcome.happened[:40]), "time", "event")
+    assert by_folds.curve.coefficient == pytest.approx(fitted.params_["risk"], rel=0.05)  # ties by another method
     assert prognosis_of(outcome, np.log(scores), Fitted(config, None, None, SPLIT), TEST, None, SETTINGS) is None
 
 
