@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import licences
 import lists
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 ENTRY = "HCCOutcome.json"
@@ -240,15 +241,27 @@ def check_readme(root: Path) -> Iterator[str]:
 @check("publications and citation")
 def check_citation(root: Path) -> Iterator[str]:
     text = text_of(root, "CITATION.cff")
+    try:
+        cff = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        yield f"CITATION.cff is no YAML ({error.args[0]}): correct it"
+        return
     for key in ("cff-version", "message", "title", "authors", "version", "license", "repository-code"):
-        if not re.search(rf"^{key}:", text, re.MULTILINE):
+        if not cff.get(key):
             yield f"CITATION.cff has no {key}: add it"
+    for reference in cff.get("references", ()):
+        if not {"type", "title", "authors"} <= set(reference):
+            yield f"a reference of CITATION.cff lacks type, title or authors: complete {reference}"
     version = re.search(r'__version__ = "(.+)"', text_of(root, "hccoutcome", "version.py"))
     if version is None or f"\nversion: {version[1]}\n" not in text:
         yield "CITATION.cff has another version than hccoutcome/version.py: make them equal"
     if f"repository-code: {metadata(root).get('HOMEPAGE')}\n" not in text:
         yield "repository-code of CITATION.cff differs from EXTENSION_HOMEPAGE: make them equal"
-    cited = text_of(root, "README.md").partition("\n## How to cite\n")[2]
+    yield from uncited(text_of(root, "README.md").partition("\n## How to cite\n")[2], text)
+
+
+def uncited(cited: str, text: str) -> Iterator[str]:
+    """Yield the DOIs of README.md's section that CITATION.cff lacks."""
     found = re.findall(r"10\.\d{4,}/[^\s),]+", cited)
     if not found:
         yield "the section How to cite of README.md names no DOI: name the publications"
