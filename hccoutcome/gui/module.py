@@ -160,13 +160,16 @@ class CaseModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Put the panels that modules share above and below those of this module, and return them."""
         from hccoutcome.resources import resource
 
-        names = (*SHARED_PANELS, *self.panels_below)
-        panels = [slicer.util.loadUI(str(resource("UI", f"{name}.ui"))) for name in names]
-        layout, above = uiWidget.layout(), len(SHARED_PANELS)
-        for place, panel in enumerate(panels):
+        layout = uiWidget.layout()
+        # Those below come first: the Tab key follows the order in which panels are added, in a ring.
+        below = [slicer.util.loadUI(str(resource("UI", f"{name}.ui"))) for name in self.panels_below]
+        for panel in below:
             # The last item of a module's own layout is the spacer.
-            layout.insertWidget(place if place < above else layout.count() - 1, panel)
-        return panels
+            layout.insertWidget(layout.count() - 1, panel)
+        above = [slicer.util.loadUI(str(resource("UI", f"{name}.ui"))) for name in SHARED_PANELS]
+        for place, panel in enumerate(above):
+            layout.insertWidget(place, panel)
+        return [*above, *below]
 
     def createWindow(self, ui: Any) -> Any:
         """Return the window on the widgets of the .ui files."""

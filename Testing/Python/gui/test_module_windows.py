@@ -103,6 +103,22 @@ def test_one_name_is_one_widget(module):
 
 
 @pytest.mark.parametrize("module", UI_FILES[:3], ids=lambda path: path.stem)
+def test_the_tab_key_goes_through_the_window_from_the_top(module, open_module):
+    own, *shared = files_of_window(module)
+    order = [*shared[:3], own, *shared[3:]]
+    stops = [element.text for path in order for element in ElementTree.parse(path).getroot().iter("tabstop")]
+    ui = open_module(module.stem).window.ui
+    widget, found = ui.caseIdEdit, []
+    while True:
+        name = widget.objectName if isinstance(widget.objectName, str) else widget.objectName()
+        found += [name] if name in stops else []
+        widget = widget.nextInFocusChain()
+        if widget is ui.caseIdEdit:
+            break
+    assert found == stops
+
+
+@pytest.mark.parametrize("module", UI_FILES[:3], ids=lambda path: path.stem)
 def test_one_key_leads_to_one_field(module):
     texts = [text for path in files_of_window(module) for text in ElementTree.parse(path).getroot().itertext()]
     keys = [text[text.index("&") + 1].upper() for text in texts if "&" in text and not text.startswith("& ")]
