@@ -286,6 +286,10 @@ def check_tutorial(root: Path) -> Iterator[str]:
     for target in pictures:
         if not (root / "Docs" / target).is_file():
             yield f"the picture {target} is missing: make it by python Docs/screenshots.py"
+    if f'"{metadata(root).get("HOMEPAGE")}/blob/main/Docs/tutorial.md"' not in text_of(
+        root, "hccoutcome/gui/module.py"
+    ):
+        yield "the modules' help does not lead to it below EXTENSION_HOMEPAGE: correct TUTORIAL in gui/module.py"
     if "stand-in" not in text:
         yield "it does not say that the pictures come from a stand-in for the application: say so"
     if "Synthetic HCC patient, CT" not in text:

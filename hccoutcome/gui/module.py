@@ -19,6 +19,7 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 
+TUTORIAL = "https://github.com/SlicerHCC/SlicerHCC/blob/main/Docs/tutorial.md"
 SHARED_PANELS = ("HCCCase", "HCCSegmentation", "HCCClinical")
 """Names of the .ui files in Resources/UI, in the order in which they stand in every window."""
 
@@ -33,7 +34,8 @@ class CaseModule(ScriptedLoadableModule):
         parent.dependencies = []
         parent.contributors = ["SlicerHCC contributors"]
         warning = _("For research only: this is not a medical device and must not be used to decide on treatment.")
-        parent.helpText = f"<p>{about}</p><p>{warning}</p>"
+        tutorial = f'<a href="{TUTORIAL}">{_("Tutorial")}</a>'
+        parent.helpText = f"<p>{about}</p><p>{warning}</p><p>{tutorial}</p>"
         parent.acknowledgementText = _(
             "Built on 3D Slicer, SimpleITK, PyRadiomics' feature definitions and the systems that each result cites."
         )

@@ -111,6 +111,7 @@ BROKEN = [
     (TUTORIAL, "Docs/tutorial.md", replaced("## 1. Install", "## 1. Begin"), "speaks of"),
     (TUTORIAL, PICTURE, removed, "tutorial-case.png is missing"),
     (TUTORIAL, "Docs/tutorial.md", replaced("stand-in", "application"), "stand-in for the application"),
+    (TUTORIAL, "hccoutcome/gui/module.py", replaced("/blob/main/", "/tree/main/"), "help does not lead to it"),
     ("sample data", SAMPLES, replaced('        checksums="SHA256:" + PUBLIC_SHA256,\n', ""), "without a SHA256"),
     ("sample data", "hccoutcome/gui/module.py", replaced("startupCompleted()", "aboutToQuit()"), "does not register"),
     ("sample data", "Resources/SampleData/patient-MR.png", removed, "patient-MR.png is not a PNG"),
