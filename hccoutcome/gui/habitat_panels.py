@@ -10,6 +10,7 @@ import qt
 from hccoutcome.gui.habitat_rules import crh_obstacle, habitats_in_words, size_rows, size_titles
 from hccoutcome.gui.panels import fill_rows, prepare_table, read_only_item
 from hccoutcome.gui.signals import Signal
+from hccoutcome.gui.translate import _
 from hccoutcome.habitat.palette import habitat_colour
 from hccoutcome.report.wording import phase_title
 from hccoutcome.scene.exchange import table_from_node
@@ -74,7 +75,11 @@ class HabitatSettingsPanel:
             for phase in volumes:
                 item = qt.QListWidgetItem(phase_title(phase))
                 item.setFlags(item.flags() | qt.Qt.ItemIsUserCheckable)
-                item.setToolTip(f"Whether the {phase_title(phase)[:1].lower()}{phase_title(phase)[1:]} takes part.")
+                item.setToolTip(
+                    _("Whether the {phase} takes part.").format(
+                        phase=phase_title(phase)[:1].lower() + phase_title(phase)[1:]
+                    )
+                )
                 view.addItem(item)
         for row, phase in enumerate(volumes):
             view.item(row).setCheckState(qt.Qt.Unchecked if phase in left_out else qt.Qt.Checked)
@@ -115,7 +120,7 @@ class HabitatResultsPanel:
         self.chart_asked, self.crh_asked = Signal(), Signal()
         self._ui = ui
         self._shown: Any = None
-        prepare_table(ui.measuresTable, ("Measure", "Value", "Meaning"), 2)
+        prepare_table(ui.measuresTable, (_("Measure"), _("Value"), _("Meaning")), 2)
         ui.measuresTable.setWordWrap(True)
         ui.elbowButton.connect("clicked()", self.chart_asked.emit)
         ui.crhButton.connect("clicked()", self.crh_asked.emit)
@@ -138,7 +143,7 @@ class HabitatResultsPanel:
         obstacle = crh_obstacle(summary)
         self._ui.crhButton.setEnabled(not obstacle)
         self._ui.crhButton.setToolTip(
-            obstacle or "Hand the habitats to the Clinical-Radiomics-Habitat score of HCC Response."
+            obstacle or _("Hand the habitats to the Clinical-Radiomics-Habitat score of HCC Response.")
         )
 
     def _show_sizes(self, summary: Any) -> None:
@@ -147,7 +152,9 @@ class HabitatResultsPanel:
         prepare_table(table, titles)
         fill_rows(table, size_rows(summary))
         for row, size in enumerate(summary["habitats"]):
-            item = read_only_item(str(size["habitat"]), f"Colour of habitat {size['habitat']} in the map")
+            item = read_only_item(
+                str(size["habitat"]), _("Colour of habitat {habitat} in the map").format(habitat=size["habitat"])
+            )
             item.setData(qt.Qt.DecorationRole, qt.QColor(*habitat_colour(size["habitat"])))
             table.setItem(row, 0, item)
 

@@ -22,6 +22,7 @@ from hccoutcome.gui.habitat_rules import (
 from hccoutcome.gui.habitat_work import HabitatWork
 from hccoutcome.gui.result_panels import QualityPanel
 from hccoutcome.gui.rules import Chosen, Needs, ready, summary
+from hccoutcome.gui.translate import _
 from hccoutcome.gui.window import Application, CaseWindow, Works
 from hccoutcome.habitat.facts import PackageFacts, read_facts
 from hccoutcome.habitat.settings import HabitatSettings
@@ -179,7 +180,7 @@ class HabitatWindow(CaseWindow):
         problem = self._case_problem()
         possible, reason = (False, problem) if problem else ready(chosen)
         self.ui.featuresButton.setEnabled(possible)
-        self.ui.featuresButton.setToolTip("Every region, on every phase." if possible else reason)
+        self.ui.featuresButton.setToolTip(_("Every region, on every phase.") if possible else reason)
 
     def _in_scene(self) -> HabitatNodes | None:
         """Return the habitats of the case that lie in the scene, also where a file brought them."""
@@ -215,6 +216,10 @@ class HabitatWindow(CaseWindow):
             show_map(nodes.images[phase], largest_section(sitk.Cast(result.labels > 0, sitk.sitkUInt8)))
         if result.summary["settings"]["k"] is None and result.summary["model"] is None:
             show_chart(nodes.findings["habitats:elbow"])
-        kind = " of the synthetic case" if result.provenance.get("synthetic") else ""
-        found = f"{result.summary['k']} habitats, {len(result.features):,} features"
-        self._show_idle(f"Done{kind}: {found}, {len(self._tables)} tables in the scene.")
+        kind = _(" of the synthetic case") if result.provenance.get("synthetic") else ""
+        found = _("{k} habitats, {features:,} features").format(k=result.summary["k"], features=len(result.features))
+        self._show_idle(
+            _("Done{kind}: {found}, {tables} tables in the scene.").format(
+                kind=kind, found=found, tables=len(self._tables)
+            )
+        )

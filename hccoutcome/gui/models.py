@@ -9,6 +9,7 @@ from hccoutcome.deep.package import DEEP, DeepConfig
 from hccoutcome.deep.relevance import methods_of
 from hccoutcome.explanation.packages import needs_shap
 from hccoutcome.gui.rules import Needs, is_of_response, phase_title, variable_titles
+from hccoutcome.gui.translate import _
 from hccoutcome.package.container import MODEL_SUFFIX
 from hccoutcome.package.format import Package
 from hccoutcome.package.reading import list_packages, read_outline
@@ -101,9 +102,12 @@ def _model(package: Package) -> Model:
     )
     wants_reference = package.requirements.reference and package.reference is None
     sentences = [
-        f"Predicts {package.endpoint}.",
-        f"Needs {_in_words(package, needs)}.",
-        "Gives no number for one case without a reference table of your own cohort (hcc package reference makes one)."
+        _("Predicts {endpoint}.").format(endpoint=package.endpoint),
+        _("Needs {inputs}.").format(inputs=_in_words(package, needs)),
+        _(
+            "Gives no number for one case without a reference table of your own cohort (hcc package reference makes "
+            "one)."
+        )
         if wants_reference
         else "",
         package.citation,
@@ -125,10 +129,14 @@ def _in_words(package: Package, needs: Needs) -> str:
     """Return what a package needs: ``"CT of the arterial phase or the portal venous phase; the region tumor"``."""
     parts = []
     if needs.phases:
-        phases = (" or ".join(phase_title(name) for name in names) for names in needs.phases)
+        phases = (_(" or ").join(phase_title(name) for name in names) for names in needs.phases)
         parts.append(f"{package.requirements.modality or 'images'} of {', '.join(phases)}")
     if needs.regions:
-        parts.append(f"the region{'s'[: len(needs.regions) - 1]} {', '.join(needs.regions)}")
+        parts.append(
+            (_("the region {regions}") if len(needs.regions) == 1 else _("the regions {regions}")).format(
+                regions=", ".join(needs.regions)
+            )
+        )
     if needs.variables:
-        parts.append(f"of the record: {', '.join(variable_titles(needs.variables))}")
+        parts.append(_("of the record: {variables}").format(variables=", ".join(variable_titles(needs.variables))))
     return "; ".join(parts) or "nothing"

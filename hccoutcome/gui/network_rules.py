@@ -15,7 +15,7 @@ from hccoutcome.treatment.atom import ARTERIAL, Advice
 
 METHOD_TITLES: Mapping[str, str] = {
     "gradcam": "Grad-CAM",
-    "rollout": "Attention",
+    "rollout": _("Attention"),
     "shap": "SHAP",
 }
 SHOWN_VARIABLES = 5

@@ -11,8 +11,9 @@ from hccoutcome.case import REGIONS
 from hccoutcome.gui.models import Model
 from hccoutcome.gui.rules import guess_region
 from hccoutcome.gui.signals import Signal
+from hccoutcome.gui.translate import _
 
-NOT_USED = "not used"
+NOT_USED = _("not used")
 CHOICES = (*REGIONS, *(f"habitat{number}" for number in range(1, 11)))
 """The regions that a segment may be."""
 
@@ -60,7 +61,7 @@ class RegionsPanel:
         self._habitats: list[tuple[str, str]] = []
         self._regions: dict[str, str] = {}
         self._observed: tuple[Any, list[int]] = (None, [])
-        prepare_table(table, ("Segment", "Region"), 0)
+        prepare_table(table, (_("Segment"), _("Region")), 0)
 
     def show(self, segmentation: Any, regions: Mapping[str, str], habitats: Any = None) -> None:
         """Show the segments of a segmentation node; the region of one that is new is guessed from its name.
@@ -112,19 +113,19 @@ class RegionsPanel:
             self._table.removeCellWidget(row, 1)
             self._table.setItem(row, 0, read_only_item(name))
             self._table.setItem(
-                row, 1, read_only_item(key, "Handed over by HCC Habitat; to leave it out, choose none.")
+                row, 1, read_only_item(key, _("Handed over by HCC Habitat; to leave it out, choose none."))
             )
         for row, (key, name) in enumerate(self._segments):
             self._table.setItem(row, 0, read_only_item(name))
             box = qt.QComboBox()
             box.addItems([NOT_USED, *CHOICES])
-            box.setToolTip("Which region this segment is; several segments of one region are united.")
+            box.setToolTip(_("Which region this segment is; several segments of one region are united."))
             box.connect("currentIndexChanged(int)", lambda index, key=key: self._on_chosen(key, index))
             self._table.setCellWidget(row, 1, box)
 
     def _select(self) -> None:
         names = ["", *CHOICES]
-        for row, (key, _) in enumerate(self._segments):
+        for row, (key, _name) in enumerate(self._segments):
             region = self._regions.get(key, "")
             self._table.cellWidget(row, 1).setCurrentIndex(names.index(region) if region in names else 0)
 

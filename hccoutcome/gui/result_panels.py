@@ -7,6 +7,7 @@ from typing import Any
 from hccoutcome.gui.panels import fill_rows, prepare_table
 from hccoutcome.gui.rules import applicability_in_words, label_and_notes, quality_rows, score_rows, shown
 from hccoutcome.gui.signals import Signal
+from hccoutcome.gui.translate import _
 from hccoutcome.report.outlook_words import number_in_words, sentences
 
 
@@ -22,7 +23,7 @@ class ScoresPanel:
         self._table, self._details = table, details
         self._predictions: list[Any] = []
         self._unexplained: dict[str, str] = {}
-        prepare_table(table, ("Score", "Value", "Applicability"), 0, 1)
+        prepare_table(table, (_("Score"), _("Value"), _("Applicability")), 0, 1)
         table.setWordWrap(True)
         table.connect("currentCellChanged(int,int,int,int)", self._on_cell)
 
@@ -51,7 +52,7 @@ class QualityPanel:
     def __init__(self, table: Any, details: Any) -> None:
         self._table, self._details = table, details
         self._notes: list[str] = []
-        prepare_table(table, ("Checked", "Found", "Verdict"), 0, 1)
+        prepare_table(table, (_("Checked"), _("Found"), _("Verdict")), 0, 1)
         table.setWordWrap(True)
         table.connect("currentCellChanged(int,int,int,int)", self._on_cell)
 
@@ -73,6 +74,10 @@ def _details(prediction: Any, unexplained: str = "") -> str:
     number = f" Value: {number_in_words(prediction)}." if prediction.score is not None else ""
     verdict = applicability_in_words(prediction.applicability)
     verdict_and_paper = f"{endpoint}.{number} {verdict} {prediction.citation}".strip()
-    why = f"What each input adds could not be computed: {unexplained}" if unexplained else ""
+    why = (
+        _("What each input adds could not be computed: {unexplained}").format(unexplained=unexplained)
+        if unexplained
+        else ""
+    )
     _label, notes = label_and_notes(prediction.label)
     return "\n\n".join(filter(None, (verdict_and_paper, notes, *sentences(prediction), why)))

@@ -21,10 +21,10 @@ from hccoutcome.report.outlook_words import in_short, result_in_words
 from hccoutcome.status import VERDICTS
 
 PHASE_TITLES = {
-    "precontrast": "the phase before contrast",
-    "arterial": "the arterial phase",
-    "portal": "the portal venous phase",
-    "delayed": "the delayed phase",
+    "precontrast": _("the phase before contrast"),
+    "arterial": _("the arterial phase"),
+    "portal": _("the portal venous phase"),
+    "delayed": _("the delayed phase"),
 }
 
 
@@ -85,27 +85,31 @@ def ready(chosen: Chosen) -> tuple[bool, str]:
     if chosen.problem:
         return False, chosen.problem
     if not chosen.models:
-        return False, "Choose at least one model."
+        return False, _("Choose at least one model.")
     message = case_id_error(chosen.case_id) or record_error(chosen.clinical)
     if message:
         return False, message
     lacking = [_lacks(chosen, chosen.needs[name]) for name in chosen.models]
     if all(lacking):
         return False, lacking[0]
-    return True, "Ready."
+    return True, _("Ready.")
 
 
 def _lacks(chosen: Chosen, needs: Needs) -> str:
     """Return the sentence on the first image or region that a model lacks, empty where it has them all."""
     for alternatives in needs.phases:
         if not set(alternatives) & set(chosen.phases):
-            return f"Choose the volume of {' or '.join(map(phase_title, alternatives))}."
+            return _("Choose the volume of {phases}.").format(phases=_(" or ").join(map(phase_title, alternatives)))
     for region in needs.regions:
         if region not in chosen.regions:
-            habitats = ", or find the habitats in HCC Habitat and press 'Use for CRH' there"
-            return f"Say which segment is the region '{region}'{habitats if region.startswith('habitat') else ''}."
+            habitats = _(", or find the habitats in HCC Habitat and press 'Use for CRH' there")
+            return _("Say which segment is the region '{region}'{or_habitats}.").format(
+                region=region, or_habitats=habitats if region.startswith("habitat") else ""
+            )
     if not needs.phases and needs.variables and not any(not is_missing(v) for v in chosen.clinical.values()):
-        return f"Fill in the clinical record: {', '.join(variable_titles(needs.variables))}."
+        return _("Fill in the clinical record: {variables}.").format(
+            variables=", ".join(variable_titles(needs.variables))
+        )
     return ""
 
 
@@ -188,12 +192,16 @@ def variable_hint(name: str) -> str:
     """Return what may be entered for a variable: its range with the unit, or its categories."""
     variable = VARIABLES[name]
     if variable.kind == "binary":
-        allowed = "yes or no"
+        allowed = _("yes or no")
     elif variable.kind == "category":
-        allowed = "one of " + ", ".join(code.value for code in variable.codes)
+        allowed = _("one of {codes}").format(codes=", ".join(code.value for code in variable.codes))
     else:
         low, high = variable.limits
-        allowed = f"{low:g} to {high:g} {variable.unit}; another unit may be written after the number".strip()
+        allowed = (
+            _("{low:g} to {high:g} {unit}; another unit may be written after the number")
+            .format(low=low, high=high, unit=variable.unit)
+            .strip()
+        )
     return f"{variable.title}: {allowed}." + (f" {variable.description.capitalize()}." if variable.description else "")
 
 
@@ -252,7 +260,7 @@ def shown(findings: Findings) -> tuple[Prediction, ...]:
 def value_in_words(prediction: Prediction) -> str:
     """Return a score in words where the system has words for it, otherwise the number with its scale; and survival."""
     if prediction.score is None:
-        return "no number"
+        return _("no number")
     told, (label, _notes) = in_short(prediction), label_and_notes(prediction.label)
     return f"{result_in_words(replace(prediction, label=label))}{f': {told}' if told else ''}"
 
@@ -272,13 +280,13 @@ def applicability_in_words(applicability: Applicability) -> str:
 def quality_rows(findings: Findings) -> list[tuple[str, str, str, str]]:
     """Return subject, find, verdict and what to do, of every line of the quality table; the worst first."""
     order = {"refused": 0, "warning": 1, "ok": 2}
-    words = {"refused": "Not usable", "warning": "Look at this", "ok": "Good"}
+    words = {"refused": _("Not usable"), "warning": _("Look at this"), "ok": _("Good")}
     items = sorted(findings.quality, key=lambda item: order[item.status])
     return [(f"{item.subject}: {item.check}", item.found, words[item.status], item.note) for item in items]
 
 
 def summary(findings: Findings, tables: Sequence[str]) -> str:
     """Return one line on what an analysis has brought into the scene."""
-    kind = " of the synthetic case" if findings.synthetic else ""
-    count = f"{len(findings.features):,} features, " if findings.features else ""
-    return f"Done{kind}: {count}{len(tables)} tables in the scene."
+    kind = _(" of the synthetic case") if findings.synthetic else ""
+    count = _("{count:,} features, ").format(count=len(findings.features)) if findings.features else ""
+    return _("Done{kind}: {count}{tables} tables in the scene.").format(kind=kind, count=count, tables=len(tables))

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hccoutcome.gui.signals import Signal
+from hccoutcome.gui.translate import _
 from hccoutcome.processes import KILL_SECONDS, kill_tree
 
 EVENTS_FILE, LOG_FILE = "events.jsonl", "log.txt"
@@ -166,10 +167,10 @@ class JobRunner:
         elif isinstance(self._outcome, Failed):
             self.failed.emit(self._outcome)
         else:
-            message = (
-                f"The worker process ended unexpectedly (exit status {status}); the scene is as it was: "
-                f"run it again, and if it happens again report it with the log:\n{self._last_log_lines()}"
-            )
+            message = _(
+                "The worker process ended unexpectedly (exit status {status}); the scene is as it was: run it again, "
+                "and if it happens again report it with the log:\n{log}"
+            ).format(status=status, log=self._last_log_lines())
             self.failed.emit(Failed(message))
 
     def _last_log_lines(self) -> str:

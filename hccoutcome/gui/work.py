@@ -20,6 +20,7 @@ from hccoutcome.findings import Findings
 from hccoutcome.gui.compat import worker_environment, worker_python
 from hccoutcome.gui.runner import POLL_SECONDS, Failed, JobRunner
 from hccoutcome.gui.signals import Signal
+from hccoutcome.gui.translate import _
 from hccoutcome.scene.build import add_findings
 from hccoutcome.scene.found import findings_of
 from hccoutcome.scene.inputs import SceneCase, Writing, case_nodes, case_writing, outlined_by
@@ -126,14 +127,22 @@ class CaseWork:
         """Write on until a deadline; when all is written, start the worker."""
         try:
             while time.monotonic() < deadline:
-                self.progressed.emit(0.0, f"handing over the images ({100 * next(self._writing):.0f} %)")
+                self.progressed.emit(
+                    0.0, _("handing over the images ({percent:.0f} %)").format(percent=100 * next(self._writing))
+                )
         except StopIteration as end:
             self._writing = None
             self._start_worker(end.value)
         except HCCError as error:
             self._on_failed(Failed(str(error), wrong_input=isinstance(error, InputError)))
         except OSError as error:
-            self._on_failed(Failed(f"The images cannot be handed over ({error.strerror}): make room on the disk."))
+            self._on_failed(
+                Failed(
+                    _("The images cannot be handed over ({strerror}): make room on the disk.").format(
+                        strerror=error.strerror
+                    )
+                )
+            )
 
     def _start_worker(self, files: CaseFiles) -> None:
         try:
