@@ -22,6 +22,7 @@ THUMBNAILS = ROOT / "Resources" / "SampleData"
 THUMBNAIL = (280, 260)
 """Width and height of a thumbnail of the Sample Data module, in pixels."""
 SHOWN = ("arterial-axial", "delayed-axial", "portal-coronal", "surfaces")
+SURVIVAL_PACKAGE = "tace-survival-fusion"
 RUN = ("applyButton", "progressBar", "readyLabel", "messageLabel")
 """Names of the widgets that show how far a run is."""
 AROUND = 75.0
@@ -53,12 +54,14 @@ def main() -> None:
         write(thumbnail(pictures["arterial-axial"]), "patient-CT.png", THUMBNAILS)
         clear_scene()
         write_walk(files)
-        write(window_picture("HCCSurvival", files), "HCCSurvival.png")
+        write_survival(files)
         clear_scene()
         files = write_phantom(Path(folder) / "mr", 1, PhantomSettings(modality="MR"))
         nodes = add_case(load_case(read_case_folder(files)))
         write(thumbnail(case_pictures(nodes)["arterial-axial"]), "patient-MR.png", THUMBNAILS)
-        write(window_picture("HCCHabitat", files), "HCCHabitat.png")
+        widget = open_case("HCCHabitat", files)
+        write(applied(widget), "HCCHabitat.png")
+        close(widget)
         write(habitat_picture(nodes.case_id), "habitats.png")
 
 
@@ -121,6 +124,22 @@ def write_walk(files: Path) -> None:
     wait_for(lambda: ui.applyButton.text == "Apply")
     write(grab(widget, "resultsButton", "messageLabel"), "tutorial-results.png")
     write(grab(widget), "HCCResponse.png")
+    close(widget)
+
+
+def write_survival(files: Path) -> None:
+    """Write HCC Survival after an analysis, and the chart of a trained package as the report draws it."""
+    from hccoutcome.explanation.figures import figure_bytes
+    from hccoutcome.report.outlook_figures import survival_figure
+
+    widget = open_case("HCCSurvival", files)
+    write(applied(widget), "HCCSurvival.png")
+    predictions = {found.package: found for found in widget.window.analysis.findings.predictions}
+    found = predictions[SURVIVAL_PACKAGE]
+    figure = survival_figure(found.title, found.outlook, found.outlook.survival)
+    image = Image.open(io.BytesIO(figure_bytes(figure, "png"))).convert("RGB")
+    image.thumbnail((2 * WINDOW_WIDTH, 2 * WINDOW_WIDTH), Image.Resampling.LANCZOS)
+    write(few_colours(image, 64), "survival.png")
     close(widget)
 
 
@@ -214,15 +233,12 @@ def few_colours(image: Image.Image, colours: int) -> Image.Image:
     return found
 
 
-def window_picture(name: str, files: Path) -> Image.Image:
-    """Return a module's window after an analysis of the case."""
-    widget = open_case(name, files)
+def applied(widget: Any) -> Image.Image:
+    """Return a module's window after an analysis of its case."""
     ui = widget.window.ui
     ui.applyButton.click()
     wait_for(lambda: ui.applyButton.text == "Apply")
-    picture = grab(widget)
-    close(widget)
-    return picture
+    return grab(widget)
 
 
 def open_case(name: str, files: Path) -> Any:
