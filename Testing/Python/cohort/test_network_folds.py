@@ -23,13 +23,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "deep"))
 from planted_cases import write_cases  # noqa: E402
 
 from hccoutcome.cli import main  # noqa: E402
+from hccoutcome.cohort import deep_fitting, deep_training  # noqa: E402
 from hccoutcome.cohort.deep_cases import SeenCases  # noqa: E402
 from hccoutcome.cohort.deep_fitting import Fitted, Fitter  # noqa: E402
 from hccoutcome.cohort.deep_folds import cross_validate, parts_of  # noqa: E402
 from hccoutcome.cohort.deep_operating import prognosis_of, threshold_of  # noqa: E402
 from hccoutcome.cohort.deep_settings import DeepTrainSettings, Outcome  # noqa: E402
+from hccoutcome.cohort.deep_training import train_network  # noqa: E402
+from hccoutcome.cohort.training import read_training_table  # noqa: E402
 from hccoutcome.deep.learning import Place  # noqa: E402
 from hccoutcome.deep.package import DeepConfig  # noqa: E402
+from hccoutcome.deep.resnet import DLOPCTR_EXTRACTOR, FeatureExtractor  # noqa: E402
 from hccoutcome.deep.samples import Split  # noqa: E402
 from hccoutcome.deep.selection_inputs import SelectionView  # noqa: E402
 from hccoutcome.deep.selection_network import selection_size  # noqa: E402
@@ -219,6 +223,29 @@ def test_the_card_tells_the_cross_validated_figure_or_that_there_is_none(table, 
     card = read_package(str(tmp_path / "plain")).card
     assert "no cross-validated figure exists" in card
     assert "the patients who told when to stop (flatters a little)" in card
+
+
+def test_features_of_frozen_convolutions_serve_all_folds_and_the_package_tells_its_cohort(table, tmp_path, monkeypatch):
+    """The way with ImageNet weights, with a small ResNet in the place of theirs."""
+    torch.manual_seed(0)
+    extractor = FeatureExtractor(DLOPCTR_EXTRACTOR["tiny"], frozen=True)
+    monkeypatch.setattr(deep_training, "_check", lambda settings: None)
+    monkeypatch.setattr(deep_training, "_extractor", lambda *_: extractor)
+    computed = []
+    real = deep_fitting.case_features
+    monkeypatch.setattr(deep_fitting, "case_features", lambda *given: computed.append(1) or real(*given))
+    loop = TrainingSettings(epochs=3, batch=8, learning_rate=1e-2, class_weights=False, variants=1)
+    settings = DeepTrainSettings(
+        "dlopctr", "os", size="tiny", weights="given", intervals=3, training=loop, device="cpu", folds=2
+    )
+    found = train_network(read_training_table(table), table, table.parent, settings, tmp_path)
+    assert len(computed) == 1
+    package, parts = found.package, found.evaluation.patients
+    config = DeepConfig.from_json(package.weights)
+    assert package.prognosis.cut == config.median
+    assert package.prognosis.low.cases + package.prognosis.high.cases == parts["training"] + parts["validation"]
+    assert package.threshold is None
+    assert "C-index (Harrell)" in found.evaluation.crossed
 
 
 def test_one_image_under_two_names_is_refused(table, tmp_path, capsys):
