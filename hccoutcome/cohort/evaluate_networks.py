@@ -103,13 +103,19 @@ def look_at_cases(
         EnvironmentNeeded: PyTorch or MONAI is not installed.
     """
     require_torch()
+    from hccoutcome.deep.package_network import KEPT
+
     files = find_cases(images.table, images.root, cases)
     found: dict[str, list[_OfCase]] = {package.name: [] for package in packages}
-    for number, name in enumerate(cases):
-        progress(number / len(cases), f"Shows case {number + 1} of {len(cases)} to the networks")
-        inputs = _inputs(files[name], records[name], packages, images.device)
-        for package in packages:
-            found[package.name].append(_of_case(package, inputs, times))
+    # So many at a time as stay in memory: each network is loaded once for all cases.
+    rounds = [packages[start : start + KEPT] for start in range(0, len(packages), KEPT)]
+    for place, some in enumerate(rounds):
+        for number, name in enumerate(cases):
+            done = (place + number / len(cases)) / len(rounds)
+            progress(done, f"Shows case {number + 1} of {len(cases)} to the networks")
+            inputs = _inputs(files[name], records[name], some, images.device)
+            for package in some:
+                found[package.name].append(_of_case(package, inputs, times))
     return {name: _findings(own) for name, own in found.items()}
 
 

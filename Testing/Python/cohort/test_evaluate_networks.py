@@ -7,6 +7,7 @@ import json
 import shutil
 import sys
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,7 @@ from hccoutcome.cohort.evaluate_patients import read_study_cohort  # noqa: E402
 from hccoutcome.cohort.evaluate_settings import StudySettings  # noqa: E402
 from hccoutcome.cohort.packaging import TrainSettings, train_package  # noqa: E402
 from hccoutcome.cohort.training import read_training_table  # noqa: E402
+from hccoutcome.deep import package_network  # noqa: E402
 from hccoutcome.deep.cnn_features import cnn_features  # noqa: E402
 from hccoutcome.deep.fingerprints import LEARNED_IMAGES, fingerprints  # noqa: E402
 from hccoutcome.deep.hazards import survival_at  # noqa: E402
@@ -129,6 +131,16 @@ def test_every_patient_is_scored_as_a_single_case(response, ct, packages):
         assert item.finished.value == pytest.approx(roc_auc_score(response.y, given.prediction))
     assert response.versus[0].patients == PATIENTS
     assert any("generated" in note for note in response.predicted[0].notes)
+
+
+def test_each_network_is_loaded_once_for_all_cases(response, ct, packages, monkeypatch):
+    monkeypatch.setattr(package_network, "KEPT", 1)
+    kept = lru_cache(maxsize=1)(package_network._kept.__wrapped__)
+    monkeypatch.setattr(package_network, "_kept", kept)
+    again = study_of(ct, packages["selection"], packages["vit"])
+    assert kept.cache_info().misses == 2
+    for one, other in zip(again.predicted, response.predicted, strict=True):
+        np.testing.assert_array_equal(one.prediction, other.prediction)
 
 
 def test_classes_follow_the_packages_threshold_and_groups_its_median(response, ct, packages):
