@@ -120,7 +120,7 @@ class HabitatResultsPanel:
         self.chart_asked, self.crh_asked = Signal(), Signal()
         self._ui = ui
         self._shown: Any = None
-        prepare_table(ui.measuresTable, (_("Measure"), _("Value"), _("Meaning")), 2)
+        prepare_table(ui.measuresTable, (_("Measure"), _("Value"), _("Meaning")), 0, 2)
         ui.measuresTable.setWordWrap(True)
         ui.elbowButton.connect("clicked()", self.chart_asked.emit)
         ui.crhButton.connect("clicked()", self.crh_asked.emit)
