@@ -1,4 +1,4 @@
-"""Thresholds, confusion matrix, rates and Brier score, against scikit-learn, statsmodels and printed intervals."""
+"""Thresholds, confusion matrix, rates and Brier score, against scikit-learn and arithmetic."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from sklearn import metrics
 
 from hccoutcome.errors import InputError
@@ -78,11 +79,15 @@ def test_rates_are_those_of_scikit_learn() -> None:
     assert agreement(outcome, called).accuracy == found.accuracy
 
 
-def test_wilsons_interval_is_that_printed_by_newcombe() -> None:
-    # Newcombe, Stat Med 1998;17:857, table I, method 3: score without continuity correction.
-    for count, total, lower, upper in ((81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0, 0.1611)):
-        found = proportion(count, total)
-        assert (found.lower, found.upper) == pytest.approx((lower, upper), abs=5e-5)
+@given(st.integers(1, 300), st.floats(0, 1))
+def test_wilsons_limits_are_where_the_score_test_turns(total: int, share: float) -> None:
+    """Wilson 1927: a limit p is as far from the proportion as 1.96 errors of p itself."""
+    count = round(share * total)
+    found = proportion(count, total)
+    reach = stats.norm.ppf(0.975)
+    for limit in (found.lower, found.upper):
+        assert (count / total - limit) ** 2 * total == pytest.approx(reach**2 * limit * (1 - limit), abs=1e-9)
+    assert found.lower <= count / total <= found.upper
     assert proportion(0, 0) is None
 
 

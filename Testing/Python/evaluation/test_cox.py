@@ -1,4 +1,4 @@
-"""Cox tables, proportional hazards and subgroups, against R's output files and printed figures."""
+"""Cox tables, proportional hazards and subgroups, against R's output files, statsmodels and lifelines."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+from lifelines import CoxPHFitter
+from lifelines.statistics import proportional_hazard_test
 from reference_data import gbsg2, lung, tcga_lihc, veteran
 from scipy import stats
 
@@ -68,27 +70,58 @@ def test_tables_are_those_of_statsmodels(data: Path) -> None:
     assert [term.hazard_ratio.lower for term in found.terms] == pytest.approx(limits[:, 0], rel=1e-5)
 
 
-def test_printed_figures_of_the_lung_cohort(data: Path) -> None:
+def test_a_ratio_between_groups_is_that_of_statsmodels(data: Path) -> None:
     table, outcome = lung(data)
     found = cox(outcome, table[["sex"]])
-    # summary(coxph(Surv(time, status) ~ sex, lung)): -0.5310, 0.5880, 0.1672, p 0.00149, [0.4237, 0.816], LR 10.63.
+    fits = sm.PHReg(outcome["time"], table[["sex"]].astype(float), status=outcome["event"], ties="efron")
+    expected = fits.fit()
     term = found.terms[0]
-    assert (round(term.coefficient, 4), round(term.error, 4), round(term.p, 5)) == (-0.5310, 0.1672, 0.00149)
+    assert (term.coefficient, term.error) == pytest.approx((expected.params[0], expected.bse[0]), rel=1e-4)
+    assert term.p == pytest.approx(expected.pvalues[0], rel=1e-3)
+    low, high = np.exp(expected.conf_int()[0])
     ratio = term.hazard_ratio
-    assert (round(ratio.value, 4), round(ratio.lower, 4), round(ratio.upper, 4)) == (0.5880, 0.4237, 0.8160)
-    assert (round(found.chi_square, 2), found.df, found.events) == (10.63, 1, 165)
+    assert (ratio.value, ratio.lower, ratio.upper) == pytest.approx((np.exp(expected.params[0]), low, high), rel=1e-4)
+    likelihoods = 2 * (expected.llf - fits.loglike(np.zeros(1)))
+    assert (found.chi_square, found.df, found.events) == pytest.approx((likelihoods, 1, outcome["event"].sum()))
     women = (table["sex"] == 2).to_numpy(int)
     assert hazard_ratio(outcome, women).hazard_ratio.value == pytest.approx(ratio.value)
 
 
-def test_schoenfeld_tests_are_those_that_r_prints(data: Path) -> None:
+@pytest.mark.parametrize("transform", ["identity", "log"])
+def test_schoenfeld_tests_are_those_of_lifelines(data: Path, transform: str) -> None:
     table, outcome = lung(data)
-    covariates = table[["age", "sex", "wt.loss"]].dropna()
-    found = check_proportional_hazards(outcome[covariates.index.to_numpy()], covariates)
-    # cox.zph of survival before version 3: age 0.378 0.538, sex 2.349 0.125, wt.loss 0.024 0.877, GLOBAL 2.846 0.416.
-    assert [round(value, 3) for value in found.chi_square] == [0.378, 2.349, 0.024]
-    assert [round(value, 3) for value in found.p] == [0.538, 0.125, 0.877]
-    assert (round(found.global_chi_square, 3), found.global_df, round(found.global_p, 3)) == (2.846, 3, 0.416)
+    columns = ["age", "sex", "wt.loss"]
+    full = table[["time", "status", *columns]].dropna()
+    found = check_proportional_hazards(outcome[full.index.to_numpy()], full[columns], transform)
+    ordered = full.sort_values(["time", "status"], ascending=[True, False])
+    fitted = CoxPHFitter().fit(ordered, "time", "status")
+    expected = proportional_hazard_test(fitted, ordered, time_transform=transform)
+    assert dict(zip(found.names, found.chi_square, strict=True)) == pytest.approx(
+        dict(zip(expected.name, expected.test_statistic, strict=True)), rel=1e-6
+    )
+    assert list(found.p) == pytest.approx([float(p) for p in stats.chi2.sf(found.chi_square, 1)])
+
+
+CLOCKS = {"identity": lambda time: time, "log": np.log, "rank": stats.rankdata, "km": stats.rankdata}
+"""Of times that all differ and are all of events, on which the Kaplan-Meier curve falls by equal steps."""
+
+
+@pytest.mark.parametrize("transform", CLOCKS)
+def test_the_tests_are_the_quadratic_forms_of_grambsch_and_therneau(data: Path, transform: str) -> None:
+    """Residuals and variance by statsmodels; without ties, which the libraries treat alike."""
+    table, _ = lung(data)
+    full = table[["time", "status", "age", "sex"]].dropna()
+    full = full.loc[full["status"] == 1].drop_duplicates("time").sort_values("time")
+    covariates, time = full[["age", "sex"]].astype(float), full["time"].to_numpy(float)
+    fitted = sm.PHReg(time, covariates, status=full["status"]).fit()
+    clock = CLOCKS[transform](time)
+    clock = clock - clock.mean()
+    slope, variance = clock @ np.asarray(fitted.schoenfeld_residuals, float), np.asarray(fitted.cov_params())
+    size = len(full) / (clock @ clock)
+    found = check_proportional_hazards(as_structured(full["status"].to_numpy(bool), time), covariates, transform)
+    assert found.global_chi_square == pytest.approx(size * slope @ variance @ slope, rel=1e-3)
+    assert list(found.chi_square) == pytest.approx(size * (variance @ slope) ** 2 / np.diag(variance), rel=2e-3)
+    assert (found.global_df, found.global_p) == (2, pytest.approx(stats.chi2.sf(found.global_chi_square, 2)))
 
 
 def test_a_hazard_ratio_that_changes_is_found(data: Path) -> None:

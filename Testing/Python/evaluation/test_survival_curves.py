@@ -1,4 +1,4 @@
-"""Kaplan-Meier, log-rank and restricted mean, against R's printed figures, lifelines and arithmetic."""
+"""Kaplan-Meier, log-rank and restricted mean, against lifelines, resampling and arithmetic."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lifelines import KaplanMeierFitter
-from lifelines.statistics import multivariate_logrank_test
+from lifelines.statistics import logrank_test, multivariate_logrank_test
 from lifelines.utils import restricted_mean_survival_time
 from reference_data import hepatocellular, larynx, lung, veteran
 
@@ -44,23 +44,44 @@ def test_the_curve_of_six_patients_is_that_by_hand() -> None:
     assert found.patients == 6
 
 
-def test_curve_median_and_mean_are_those_that_r_prints(data: Path) -> None:
+def test_median_mean_and_test_are_those_of_lifelines(data: Path) -> None:
     table, outcome = lung(data)
-    # print(survfit(Surv(time, status) ~ 1, lung), rmean = 1022): *rmean 376.3, *se(rmean) 19.7, median 310.
-    assert kaplan_meier(outcome).median.value == 310
-    mean = restricted_mean(outcome, 1022)
-    assert mean.value == pytest.approx(376.3, abs=0.05)
-    assert (mean.upper - mean.lower) / 2 / 1.959964 == pytest.approx(19.7, abs=0.05)
-    # survdiff(Surv(time, status) ~ sex, lung): N 138, 90; observed 112, 53; expected 91.6, 73.4; chisq 10.3, p 0.001.
+    fitted = KaplanMeierFitter().fit(outcome["time"], outcome["event"])
+    assert kaplan_meier(outcome).median.value == fitted.median_survival_time_
+    end = float(outcome["time"].max())
+    mean = restricted_mean(outcome, end)
+    assert mean.value == pytest.approx(restricted_mean_survival_time(fitted, t=end))
     test = log_rank(outcome, table["sex"])
-    assert (test.patients, test.observed) == ((138, 90), (112, 53))
-    assert [round(value, 1) for value in test.expected] == [91.6, 73.4]
-    assert round(test.chi_square, 1) == 10.3
-    assert round(test.p, 3) == 0.001
-    first, second = kaplan_meier_by_group(outcome, table["sex"])
-    assert (first.median.value, second.median.value) == (270, 426)
-    # summary(fit, times = 365): survival 0.3361 (men).
-    assert round(first.at(365).value, 4) == 0.3361
+    men = (table["sex"] == 1).to_numpy()
+    expected = logrank_test(outcome["time"][men], outcome["time"][~men], outcome["event"][men], outcome["event"][~men])
+    assert (test.chi_square, test.p) == pytest.approx((expected.test_statistic, expected.p_value))
+    assert (test.patients, test.observed) == (
+        (men.sum(), (~men).sum()), (outcome["event"][men].sum(), outcome["event"][~men].sum())
+    )  # fmt: skip
+    # Expected deaths by hand: at each time the deaths of all, by the part of those at risk that is of the group.
+    times = np.unique(outcome["time"][outcome["event"]])
+    by_chance = [
+        sum(
+            (outcome["event"] & (outcome["time"] == time)).sum()
+            * (group & (outcome["time"] >= time)).sum()
+            / (outcome["time"] >= time).sum()
+            for time in times
+        )
+        for group in (men, ~men)
+    ]
+    assert list(test.expected) == pytest.approx(by_chance)
+    for curve, group in zip(kaplan_meier_by_group(outcome, table["sex"]), (men, ~men), strict=True):
+        own = KaplanMeierFitter().fit(outcome["time"][group], outcome["event"][group])
+        assert curve.median.value == own.median_survival_time_
+        assert curve.at(365).value == pytest.approx(own.predict(365))
+
+
+def test_the_error_of_the_restricted_mean_is_that_of_resampling(data: Path) -> None:
+    _, outcome = lung(data)
+    mean = restricted_mean(outcome, 700.0)
+    random = np.random.default_rng(0)
+    means = [restricted_mean(outcome[random.integers(0, len(outcome), len(outcome))], 700.0).value for _ in range(300)]
+    assert (mean.upper - mean.lower) / 2 / 1.959964 == pytest.approx(np.std(means), rel=0.12)
 
 
 @pytest.mark.parametrize("read", [lung, larynx, veteran, hepatocellular])
