@@ -176,15 +176,23 @@ def _groups(item: SurvivalFigures) -> Iterator[Sentence]:
 
 def _later(study: Study) -> Iterator[Sentence]:
     """Yield whether the groups that a system predicts of a response fared differently later."""
+    apparent = _apparent(study)
     for item in study.followed:
         if item.ratio is None:
             continue
         ratio = item.ratio.hazard_ratio
         words = f"{item.label}, {item.endpoint}: hazard ratio of high against low risk {figure_text(ratio)}"
-        if ratio.contains(1):
+        if item.label in apparent:
+            yield Sentence("warning", f"{words}; it knows these patients, so it shows nothing.")
+        elif ratio.contains(1):
             yield Sentence("warning", f"{words}; the interval includes 1: no difference is shown.")
         else:
             yield Sentence("ok" if ratio.value > 1 else "warning", f"{words}.")
+
+
+def _apparent(study: Study) -> set[str]:
+    """Return the packages that learned from these very patients."""
+    return {given.label for given in study.predicted if given.way == "apparent"}
 
 
 def _refusals(study: Study) -> Iterator[Sentence]:
@@ -212,6 +220,7 @@ def _matching(study: Study) -> Iterator[Sentence]:
 
 def _comparisons(study: Study) -> Iterator[Sentence]:
     """Yield what the first system's comparisons show."""
+    apparent = _apparent(study)
     for pair in study.versus:
         if pair.first != study.predicted[0].label:
             continue
@@ -219,7 +228,9 @@ def _comparisons(study: Study) -> Iterator[Sentence]:
         on = "" if pair.patients == len(study.y) else f" on {pair.patients} patients"
         words = f"{pair.first} against {pair.second}{on}: {pair.figure} {test.difference.value:+.2f} "
         words += f"({100 * test.difference.level:g}% CI {test.difference.lower:+.2f} to {test.difference.upper:+.2f})"
-        if test.difference.contains(0):
+        if apparent.intersection((pair.first, pair.second)):
+            yield Sentence("warning", f"{words}; one of them knows these patients, so it shows nothing.")
+        elif test.difference.contains(0):
             yield Sentence("warning", f"{words}; no difference is shown.")
         else:
             better = test.difference.value > 0

@@ -188,6 +188,11 @@ def test_a_package_on_the_table_that_it_learned_from_is_no_validation(package, t
     assert study.predicted[0].way == "apparent"
     assert verdict(study)[0].status == "refused"
     assert "learned from this very table" in verdict(study)[0].text
+    settings = StudySettings((str(package), "cox-ridge:clinical"), **NOTHING_ELSE)
+    with_baseline = evaluate(read_study_cohort(*tables), settings)
+    label = with_baseline.predicted[0].label
+    assert not any(sentence.status == "ok" for sentence in verdict(with_baseline) if sentence.text.startswith(label))
+    assert any("knows these patients, so it shows nothing" in sentence.text for sentence in verdict(with_baseline))
     table = rewritten(tables[0], tmp_path / "table.csv", lambda rows: rows[0].update(age="55"))
     study = evaluate(read_study_cohort(table, tables[1]), StudySettings((str(package),), **NOTHING_ELSE))
     assert study.predicted[0].way == "external"
