@@ -67,7 +67,7 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
 
 
 def check_parameters(found: Mapping[str, Any], expected: Mapping[str, Any], network: str) -> None:
-    """Refuse parameters that are not exactly those of a network.
+    """Refuse parameters that are not exactly those of a network, or with which it can tell nothing.
 
     Args:
         found: tensors by name.
@@ -75,7 +75,7 @@ def check_parameters(found: Mapping[str, Any], expected: Mapping[str, Any], netw
         network: what it is, for the message.
 
     Raises:
-        InputError: names the first parameter that is missing, has another shape or is unknown.
+        InputError: names the first parameter that is missing, has another shape, is not finite or is unknown.
     """
     advice = "give the weights of that very network."
     for name, tensor in expected.items():
@@ -85,6 +85,11 @@ def check_parameters(found: Mapping[str, Any], expected: Mapping[str, Any], netw
             raise InputError(
                 f"The weights were expected to be those of {network}, but '{name}' has the shape "
                 f"{tuple(found[name].shape)} and not {tuple(tensor.shape)}: {advice}"
+            )
+        if not bool(found[name].isfinite().all()):
+            raise InputError(
+                f"The weights were expected to be finite, but '{name}' holds NaN or infinite ones, as training leaves "
+                "them that went astray: give weights from before that."
             )
     for name in found:
         if name not in expected:

@@ -298,6 +298,17 @@ def test_weights_are_read_as_they_were_written_and_those_of_another_network_refu
         check_parameters(found, state, "a network")
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_went_astray_in_training_are_named(value):
+    from hccoutcome.segmentation.checkpoints import check_parameters
+
+    state = by_hand()
+    name = "model.1.submodule.conv.bias"
+    astray = {**state, name: state[name].clone().fill_(value)}
+    with pytest.raises(InputError, match=rf"'{name}' holds NaN or infinite ones".replace(".", r"\.")):
+        check_parameters(astray, state, "a network")
+
+
 def test_a_missing_phase_is_asked_for(tmp_path):
     made = engine(tmp_path, by_hand(), channels=["arterial"])
     with pytest.raises(InputError, match="'tiny liver' takes the arterial image, found portal: give it as well"):
