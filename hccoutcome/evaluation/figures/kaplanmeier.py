@@ -62,7 +62,8 @@ def draw_kaplan_meier(
         axes.legend(loc="upper right")
         words = _words(test, hazard_ratio, ratio)
         if words:
-            axes.text(0.02, 0.03, words, transform=axes.transAxes, fontsize=6.5, va="bottom")
+            over = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}  # curves may pass beneath
+            axes.text(0.02, 0.03, words, transform=axes.transAxes, fontsize=6.5, va="bottom", bbox=over, zorder=3)
         _numbers(table, curves, shown)
     return figure
 
