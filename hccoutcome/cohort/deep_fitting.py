@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hccoutcome.cohort.deep_cases import SeenCases
 from hccoutcome.cohort.deep_settings import DeepTrainSettings, Outcome
+from hccoutcome.deep.cache import Cache
 from hccoutcome.deep.dlopctr_network import DlopctrNetwork
 from hccoutcome.deep.hazards import breaks_by_events, risk_of
 from hccoutcome.deep.learning import (
@@ -79,12 +80,12 @@ class Fitter:
     extractor: Extractor
     features: NDArray[np.float32] | None = None
 
-    def with_features(self, place: Place) -> Fitter:
-        """Return the same with the features of frozen convolutions, computed once for all networks."""
+    def with_features(self, place: Place, cache: Cache | None = None) -> Fitter:
+        """Return the same with the features of frozen convolutions, computed once for all networks and kept."""
         extractor = None if self.settings.from_scratch else self.extractor()
         if extractor is None:
             return self
-        found = case_features(extractor, self.seen.pixels, self.seen.present, self.settings.loop, place)
+        found = case_features(extractor, self.seen.pixels, self.seen.present, self.settings.loop, place, cache)
         return replace(self, features=found)
 
     def plan(self, rows: Rows) -> tuple[Split, DeepConfig]:

@@ -91,7 +91,8 @@ def train_network(
     config = _first_config(settings)
     frozen = None if settings.from_scratch or config.extractor is None else _extractor(settings, config, folder)
     files = find_cases(table, root, list(outcome.table.index))
-    seen = see_cases(files, config, folder, Cache(folder / "cache"), part(progress, 0.0, 0.3))
+    cache = Cache(folder / "cache")
+    seen = see_cases(files, config, folder, cache, part(progress, 0.0, 0.3))
     outcome = outcome.of(seen.names)
     held_out = split_patients(seen.names, outcome.strata, settings.test, settings.loop.seed)
 
@@ -100,7 +101,7 @@ def train_network(
 
     one = 1 / (settings.folds + 1)
     place = Place(folder, device, part(progress, 0.3, 0.35))
-    fitter = Fitter(config, settings, seen, outcome, extractor).with_features(place)
+    fitter = Fitter(config, settings, seen, outcome, extractor).with_features(place, cache)
     if settings.folds:
         parts_of(fitter, held_out.training, settings.folds)  # what cannot be done is said before the long work
     fitted = fitter.fit(held_out.training, Place(folder, device, part(progress, 0.35, 0.35 + 0.55 * one)))

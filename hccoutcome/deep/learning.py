@@ -16,9 +16,11 @@ from torch.nn import functional
 
 from hccoutcome.deep.augmentation import Augmenter
 from hccoutcome.deep.batches import seed_for
+from hccoutcome.deep.cache import Cache
 from hccoutcome.deep.devices import reproducible
 from hccoutcome.deep.dlopctr_network import DlopctrNetwork
 from hccoutcome.deep.hazards import followed, likelihood_loss, risk_of
+from hccoutcome.deep.inputs import digest
 from hccoutcome.deep.resnet import FeatureExtractor
 from hccoutcome.deep.samples import Samples, Split, class_weights
 from hccoutcome.deep.selection_network import SelectionNetwork, SelectionSize
@@ -182,6 +184,7 @@ def case_features(
     present: NDArray[np.bool_],
     settings: TrainingSettings,
     place: Place,
+    cache: Cache | None = None,
 ) -> NDArray[np.float32]:
     """Return features of every case as it is and of augmented views, shape (n, 1 + variants, planes, channels).
 
@@ -191,20 +194,40 @@ def case_features(
         present: which exist, (n, planes).
         settings: how many views, and how far they differ.
         place: where it runs.
+        cache: where the features of a case are kept, so that a training that was stopped does not compute them again.
     """
     views = settings.variants if settings.augmentation is not None else 0
     augmenter = None if settings.augmentation is None else Augmenter(settings.augmentation, images.shape[-1])
     extractor = extractor.to(place.device).eval()
     found = np.zeros((len(images), 1 + views, images.shape[1], extractor.size.channels), np.float32)
-    for case, (planes, there) in enumerate(zip(images, present, strict=True)):
-        whole, exist = torch.from_numpy(np.array(planes)), torch.from_numpy(np.array(there))
+
+    def compute(case: int) -> NDArray[np.float32]:
+        whole, exist = torch.from_numpy(np.array(images[case])), torch.from_numpy(np.array(present[case]))
+        rows = np.zeros(found.shape[1:], np.float32)
         for view in range(1 + views):
             drawn = whole
             if view and augmenter is not None:
                 drawn = augmenter(whole, seed_for(settings.seed, view, _VIEWS, case))
-            found[case, view] = planes_features(extractor, drawn, exist).numpy()
+            rows[view] = planes_features(extractor, drawn, exist).numpy()
+        return rows
+
+    depends = {name: settings.to_dict()[name] for name in ("augmentation", "seed")}
+    weights = "" if cache is None else _digest_of(extractor)
+
+    def known(case: int, kept: Cache) -> NDArray[np.float32]:
+        own = {**depends, "views": views, "case": case, "device": place.device.type}
+        key = digest("features", weights, own, np.array(images[case]).tobytes(), np.array(present[case]).tobytes())
+        return kept.arrays(key, lambda: ({"features": compute(case)}, {}))[0]["features"]
+
+    for case in range(len(images)):
+        found[case] = compute(case) if cache is None else known(case, cache)
         place.progress((case + 1) / len(images), f"Features of case {case + 1} of {len(images)}")
     return found
+
+
+def _digest_of(extractor: FeatureExtractor) -> str:
+    tensors = extractor.state_dict()
+    return digest(extractor.size.to_dict(), *(tensor.cpu().numpy().tobytes() for tensor in tensors.values()))
 
 
 def _learn_features(network: TciNetwork | DlopctrNetwork, samples: Samples, split: Split) -> None:

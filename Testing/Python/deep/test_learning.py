@@ -14,6 +14,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 from planted_planes import names  # noqa: E402
 
 from hccoutcome.deep.augmentation import Augmentation, Augmenter  # noqa: E402
+from hccoutcome.deep.cache import Cache  # noqa: E402
 from hccoutcome.deep.devices import check_device, training_device  # noqa: E402
 from hccoutcome.deep.dlopctr_network import DlopctrNetwork  # noqa: E402
 from hccoutcome.deep.hazards import breaks_by_events, survival_at  # noqa: E402
@@ -145,6 +146,17 @@ def test_features_beforehand_are_those_of_the_planes_and_of_their_views(tmp_path
     assert np.abs(found[0, 1] - found[0, 2]).max() > 1e-3
     np.testing.assert_array_equal(found, case_features(extractor, images, present, QUICK, place))
     assert case_features(extractor, images, present, replace(QUICK, augmentation=None), place).shape[1] == 1
+    # What was computed is kept, under all that it depends on.
+    cache = Cache(tmp_path / "cache")
+    for _ in range(2):
+        np.testing.assert_array_equal(found, case_features(extractor, images, present, QUICK, place, cache))
+    kept = len(list((tmp_path / "cache").glob("*.npz")))
+    assert kept == len(images)
+    with torch.no_grad():
+        next(iter(extractor.parameters())).mul_(1.1)
+    assert not np.array_equal(found, case_features(extractor, images, present, QUICK, place, cache))
+    case_features(extractor, images, present, replace(QUICK, seed=QUICK.seed + 1), place, cache)
+    assert len(list((tmp_path / "cache").glob("*.npz"))) == 3 * kept
     assert told[:3] == pytest.approx([1 / 3, 2 / 3, 1.0])
 
 
