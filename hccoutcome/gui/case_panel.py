@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from hccoutcome.gui.panels import show_message
 from hccoutcome.gui.rules import case_id_error, guess_phases, volumes_error
 from hccoutcome.gui.signals import Signal
 from hccoutcome.scene.nodes import IMAGE, MODALITY, PHASE, ROLE
@@ -34,8 +35,7 @@ class CasePanel:
         names = {phase: (volume.GetID(), volume.GetName()) for phase, volume in volumes_of(case).items()}
         errors = {"case_id": case_id_error(case.case_id), "volumes": volumes_error(names)}
         for field, message in errors.items():
-            self._labels[field].setText(message)
-            self._labels[field].setVisible(bool(message))
+            show_message(self._labels[field], message)
         self.problem = next(filter(None, errors.values()), "")
 
     def guess(self, case: CaseInputs) -> None:

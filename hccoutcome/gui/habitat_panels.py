@@ -8,7 +8,7 @@ from typing import Any
 import qt
 
 from hccoutcome.gui.habitat_rules import crh_obstacle, habitats_in_words, size_rows, size_titles
-from hccoutcome.gui.panels import fill_rows, prepare_table, read_only_item
+from hccoutcome.gui.panels import fill_rows, prepare_table, read_only_item, show_message
 from hccoutcome.gui.signals import Signal
 from hccoutcome.gui.translate import _
 from hccoutcome.habitat.palette import habitat_colour
@@ -50,7 +50,7 @@ class HabitatSettingsPanel:
         finally:
             self._filling = False
 
-    def show_package(self, folder: str, method: str, applied: bool, prepared: bool) -> None:
+    def show_package(self, folder: str, method: str, applied: bool, prepared: bool, error: str) -> None:
         """Show which package is chosen, and which settings it leaves to the user.
 
         Args:
@@ -58,7 +58,9 @@ class HabitatSettingsPanel:
             method: the method chosen; ``"one-step"`` takes no package.
             applied: whether the package can be read and is applied.
             prepared: whether images are prepared, so that the kind of registration matters.
+            error: why the package cannot be read, empty where it can.
         """
+        show_message(self._ui.packageMessage, error)
         if self._ui.packageFolder.currentPath != folder:
             self._ui.packageFolder.currentPath = folder
         self._ui.packageFolder.setEnabled(method != "one-step")

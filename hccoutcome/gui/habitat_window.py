@@ -135,7 +135,9 @@ class HabitatWindow(CaseWindow):
         asked, choice = self.state.habitat, self.choice()
         self.settings.show(choice.volumes, list(asked.left_out), choice.regions, choice.region)
         applied = choice.package is not None
-        self.settings.show_package(asked.package, asked.method, applied, choice.preparation != "none")
+        self.settings.show_package(
+            asked.package, asked.method, applied, choice.preparation != "none", choice.package_error
+        )
         self.ui.planLabel.setText(plan_in_words(choice))
         self._show_features_ready()
         self._show_results()

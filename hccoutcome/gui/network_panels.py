@@ -12,6 +12,7 @@ from hccoutcome.gui.case_panel import volumes_of
 from hccoutcome.gui.models import Model, atom_model
 from hccoutcome.gui.network_rules import METHOD_TITLES, advice_in_words, maps_in_words, ready_for_atom, ready_for_maps
 from hccoutcome.gui.network_work import AtomWork, Mapped, MapsWork
+from hccoutcome.gui.panels import show_message
 from hccoutcome.gui.rules import Chosen
 from hccoutcome.gui.run_panel import RunPanel
 from hccoutcome.gui.signals import Signal
@@ -67,8 +68,7 @@ class AtomPanel:
             if field.currentPath != paths.get(model, ""):
                 field.currentPath = paths.get(model, "")
             message = found.get(model, "")
-            self._messages[model].setText(message if isinstance(message, str) else "")
-            self._messages[model].setVisible(isinstance(message, str) and bool(message))
+            show_message(self._messages[model], message if isinstance(message, str) else "")
 
     def show_advice(self, advice: Advice | None) -> None:
         """Show what ATOM recommends, None for nothing."""

@@ -30,6 +30,7 @@ class OwnPackages:
         self._paths: tuple[str, ...] = ()
         self._looked_at: set[str] = set()
         button.connect("clicked()", self.ask)
+        say("")
 
     def show(self, paths: Sequence[str]) -> None:
         """Offer the packages that were added, as far as they are still there and of this window's outcome."""
@@ -49,6 +50,7 @@ class OwnPackages:
         if not path:
             return
         chosen = str(Path(path).parent if Path(path).name == MANIFEST else Path(path))
+        self._say("")
         model = self._read(chosen)
         if model is None:
             return

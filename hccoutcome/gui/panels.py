@@ -47,6 +47,12 @@ def fill_rows(table: Any, rows: Sequence[Sequence[str]]) -> None:
             table.setItem(row, column, read_only_item(text))
 
 
+def show_message(label: Any, message: str) -> None:
+    """Say something in a label beside a field; an empty text takes no room."""
+    label.setText(message)
+    label.setVisible(bool(message))
+
+
 class RegionsPanel:
     """Which region each segment of the segmentation is; below, the habitats that were handed over.
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from hccoutcome.gui.models import Model
+from hccoutcome.gui.panels import show_message
+from hccoutcome.gui.rules import file_error
 from hccoutcome.gui.signals import Signal
 from hccoutcome.gui.translate import _
 
@@ -17,12 +19,14 @@ class ReferencePanel:
         changed(path by the model's name).
     """
 
-    def __init__(self, view: Any, label: Any, field: Any, models: Mapping[str, Model]) -> None:
-        """Take the list of models, the field with its label, and the models in the list's order."""
+    def __init__(self, ui: Any, models: Mapping[str, Model]) -> None:
+        """Take the widgets of the list of models and of the field, and the models in the list's order."""
         self.changed = Signal()
-        self._view, self._label, self._field = view, label, field
+        self._view, self._label, self._field = ui.modelsList, ui.referenceLabel, ui.referenceFile
+        self._message = ui.referenceMessage
         self._models = models
         self._files: dict[str, str] = {}
+        view, field = self._view, self._field
         view.connect("currentRowChanged(int)", lambda row: self._show())
         field.connect("currentPathChanged(QString)", self._on_path)
         self._show()
@@ -44,10 +48,11 @@ class ReferencePanel:
         model = self._model()
         for widget in (self._label, self._field):
             widget.setVisible(model is not None)
+        path = "" if model is None else self._files.get(model.name, "")
+        show_message(self._message, file_error(path))
         if model is None:
             return
         self._label.setText(_("Reference table of your own cohort for {model}:").format(model=model.title))
-        path = self._files.get(model.name, "")
         if self._field.currentPath != path:
             self._field.currentPath = path
 
@@ -56,4 +61,5 @@ class ReferencePanel:
         if model is None or self._files.get(model.name, "") == path:
             return
         self._files = {name: file for name, file in {**self._files, model.name: path}.items() if file}
+        self._show()
         self.changed.emit(dict(self._files))

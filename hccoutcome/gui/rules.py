@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from hccoutcome.case import check_case_id
@@ -130,6 +132,26 @@ def case_id_error(case_id: str) -> str:
     except InputError as error:
         return str(error)
     return ""
+
+
+def folder_error(path: str) -> str:
+    """Return the sentence on a folder in which files cannot be kept, empty where they can or none is named."""
+    folder = Path(path)
+    if not path or (folder.is_dir() and os.access(folder, os.W_OK)):
+        return ""
+    if not folder.exists() and any(parent.is_dir() and os.access(parent, os.W_OK) for parent in folder.parents[:1]):
+        return ""
+    found = _("a file") if folder.is_file() else _("one that is not there") if not folder.exists() else _("another")
+    return _("Files are kept in a folder that can be written to, found {found}: choose another, or none.").format(
+        found=found
+    )
+
+
+def file_error(path: str) -> str:
+    """Return the sentence on a file that is not there, empty where it is or none is named."""
+    if not path or Path(path).is_file():
+        return ""
+    return _("A file was expected at '{path}', found none: check the path.").format(path=path)
 
 
 def volumes_error(volumes: Mapping[str, tuple[str, str]]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from hccoutcome.gui.panels import show_message
 from hccoutcome.gui.signals import Signal
 from hccoutcome.gui.timeleft import TimeLeft
 from hccoutcome.gui.translate import _
@@ -64,5 +65,4 @@ class RunPanel:
 
     def say(self, message: str) -> None:
         """Say something; an empty text takes no room."""
-        self._message.setText(message)
-        self._message.setVisible(bool(message))
+        show_message(self._message, message)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,12 @@ from hccoutcome.gui.network_panels import AtomPanel, MapsPanel
 from hccoutcome.gui.network_work import AtomWork, MapsWork
 from hccoutcome.gui.outlining import Outlining
 from hccoutcome.gui.own_packages import OwnPackages
-from hccoutcome.gui.panels import ModelsPanel, RegionsPanel
+from hccoutcome.gui.panels import ModelsPanel, RegionsPanel, show_message
 from hccoutcome.gui.reference_panel import ReferencePanel
 from hccoutcome.gui.report_work import ReportWork
 from hccoutcome.gui.result_outlook import ChartsPanel
 from hccoutcome.gui.result_panels import ScoresPanel
-from hccoutcome.gui.rules import Chosen, Needs, of_outcome, ready, summary
+from hccoutcome.gui.rules import Chosen, Needs, folder_error, of_outcome, ready, summary
 from hccoutcome.gui.run_panel import RunPanel
 from hccoutcome.gui.segment_work import SegmentWork
 from hccoutcome.gui.side import Side
@@ -226,6 +227,7 @@ class CaseWindow:
         self.regions.show(case.segmentation, dict(case.regions), self._habitats())
         if self.ui.outputFolder.currentPath != self.state.output_folder:
             self.ui.outputFolder.currentPath = self.state.output_folder
+        show_message(self.ui.outputMessage, folder_error(self.state.output_folder))
         self.case.show(case)
         self._record.follow(case)
         self.clinical.show(dict(case.clinical), self._needed_variables())
@@ -280,7 +282,7 @@ class CaseWindow:
             return _("The segmentation is a draft: accept it, or choose another.")
         if waiting:
             return _("A segment is automatic and not accepted: accept it, or set it to 'not used'.")
-        return self.case.problem
+        return self.case.problem or folder_error(self.state.output_folder)
 
     def _on_folder(self, path: str) -> None:
         if self.state is not None and self.state.output_folder != path:
@@ -436,8 +438,8 @@ class ModelWindow(CaseWindow):
         self.scores = ScoresPanel(ui.resultsTable, ui.detailsLabel)
         self.charts = ChartsPanel(ui.chartBox, ui.showChartButton)
         response = field == "response_models"
-        self.own = OwnPackages(ui.addPackageButton, models, response, lambda text: ui.messageLabel.setText(text))
-        self.references = ReferencePanel(ui.modelsList, ui.referenceLabel, ui.referenceFile, models.models)
+        self.own = OwnPackages(ui.addPackageButton, models, response, partial(show_message, ui.addPackageMessage))
+        self.references = ReferencePanel(ui, models.models)
         super().__init__(ui, works, application, sides=tuple(filter(None, (self.atom, self.maps))))
         ui.habitatsSelector.addAttribute("vtkMRMLSegmentationNode", ROLE, "habitats")
         self.models.changed.connect(lambda names: setattr(self.state, self._field, names))

@@ -265,3 +265,38 @@ def test_a_table_that_somebody_removes_comes_back_with_the_next_value(scene, ope
     scene.RemoveNode(widget.window.state.case.record)
     type_value(ui, "Age", "60")
     assert record_of(widget) == {"alb": "41", "age": "60"}
+
+
+def test_what_is_wrong_with_a_folder_or_file_stands_below_it(open_module, case_nodes, tmp_path):
+    widget = open_module("HCCResponse")
+    ui = widget.window.ui
+    fill_in(widget, case_nodes)
+    assert ui.outputMessage.isHidden()
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    ui.outputFolder.currentPath = str(tmp_path / "file")
+    assert ui.outputMessage.text.startswith("Files are kept in a folder that can be written to, found a file")
+    assert not ui.outputMessage.isHidden()
+    assert ui.readyLabel.text == ui.outputMessage.text
+    ui.outputFolder.currentPath = str(tmp_path / "new")
+    assert ui.outputMessage.isHidden(), "a folder is made where its parent can be written to"
+    ui.outputFolder.currentPath = str(tmp_path / "nowhere" / "new")
+    assert "found one that is not there" in ui.outputMessage.text
+    ui.modelsList.setCurrentRow(list(widget.window.models.models).index("haic-mri-crh"))
+    assert ui.referenceMessage.isHidden()
+    ui.referenceFile.currentPath = str(tmp_path / "none.json")
+    assert "A file was expected at" in ui.referenceMessage.text
+    assert not ui.referenceMessage.isHidden()
+    ui.referenceFile.currentPath = ""
+    assert ui.referenceMessage.isHidden()
+
+
+def test_what_is_wrong_with_a_habitat_package_stands_below_it(open_module, case_nodes, tmp_path):
+    ui = open_module("HCCHabitat").window.ui
+    texts = [ui.methodBox.itemText(index) for index in range(ui.methodBox.count)]
+    ui.methodBox.setCurrentIndex(texts.index("pooled"))
+    assert ui.packageMessage.isHidden()
+    ui.packageFolder.currentPath = str(tmp_path / "none")
+    assert ui.packageMessage.text
+    assert not ui.packageMessage.isHidden()
+    ui.packageFolder.currentPath = ""
+    assert ui.packageMessage.isHidden()

@@ -125,6 +125,13 @@ def test_one_key_leads_to_one_field(module):
     assert len(keys) == len(set(keys)), sorted(keys)
 
 
+@pytest.mark.parametrize("path", UI_FILES, ids=lambda path: path.stem)
+def test_the_colours_are_those_of_the_theme(path):
+    """Light or dark: no widget has colours or a style sheet of its own."""
+    names = {element.get("name") for element in ElementTree.parse(path).getroot().iter("property")}
+    assert not names & {"styleSheet", "palette"}
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_no_text_is_cut_at_a_larger_font(name, application, open_module, case_nodes, fake_worker, until, large_font):
     """At 125 % and the width of Slicer's module panel, with results."""

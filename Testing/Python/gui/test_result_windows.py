@@ -152,7 +152,7 @@ def test_a_package_of_ones_own_is_offered_where_its_outcome_belongs(application,
     add(ui, packages["response"] / "package.json", monkeypatch)
     assert ui.modelsList.count == count
     title = read_package(str(packages["response"])).title
-    assert ui.messageLabel.text == f"'{title}' is offered in HCC Response."
+    assert ui.addPackageMessage.text == f"'{title}' is offered in HCC Response."
     application.leave(survival)
     response = open_module("HCCResponse")
     assert title in titles(response.window.ui)
@@ -165,7 +165,7 @@ def test_what_is_no_package_is_a_sentence(open_module, tmp_path, monkeypatch):
     (tmp_path / "package.json").write_text("[]", encoding="utf-8")
     add(ui, tmp_path / "package.json", monkeypatch)
     assert ui.modelsList.count == count
-    assert "package.json" in ui.messageLabel.text
+    assert "package.json" in ui.addPackageMessage.text
     add(ui, Path(), monkeypatch)
     assert list(widget.window.state.own_packages) == []
 
