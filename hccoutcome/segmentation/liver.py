@@ -24,6 +24,8 @@ from hccoutcome.segmentation.morphology import ball, bounding, distance, distanc
 from hccoutcome.segmentation.prompts import dense
 
 AIR, LUNG = -200.0, -500.0
+_FAT = -50.0
+"""Every CT of an abdomen holds fat, so an image without lower levels is not in HU."""
 
 
 @dataclass(frozen=True)
@@ -101,9 +103,15 @@ def find_liver(
         progress: told how far the work is.
 
     Raises:
-        InputError: nothing in the image is like a liver.
+        InputError: nothing in the image is like a liver, or the image is not in HU.
     """
     settings = settings or LiverSettings()
+    least = float(sitk.GetArrayViewFromImage(images[0]).min())
+    if least > _FAT:
+        raise InputError(
+            f"A liver is found on CT in HU, where fat lies below {_FAT:g}, found no level below {least:g}: check the "
+            "image's unit, or give an image that is CT."
+        )
     progress(0.0, "looking at the body")
     scene = look_at(images, settings)
     progress(0.3, "looking for the liver's level")

@@ -247,3 +247,11 @@ def test_a_phase_elsewhere_is_refused():
     arterial.SetOrigin((5000.0, 0.0, 0.0))
     with pytest.raises(InputError, match="The arterial image was expected to show the same place as the portal one"):
         tumour({"portal": portal, "arterial": arterial}, box)
+
+
+@pytest.mark.parametrize(("level", "noise"), [(50.0, 0.0), (60.0, 10.0), (1080.0, 20.0)])
+def test_a_liver_is_not_sought_in_images_that_are_not_in_hu(level, noise):
+    image = grid((40, 90, 90), spacing=(3.0, 3.0, 4.0))
+    flat = with_lesion(image, ball(image, (0.0, 0.0, 0.0), 1.0), inside=level, outside=level, noise=noise)
+    with pytest.raises(InputError, match="on CT in HU, where fat lies below -50, found no level below"):
+        segment(Task({"portal": flat}, ("liver",)), "builtin")
