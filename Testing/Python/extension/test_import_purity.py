@@ -35,6 +35,11 @@ INSTALLED_ON_DEMAND = (
     "sklearn",
     "highdicom",
     "dicomanonymizer",
+    "safetensors",
+    "skops",
+    "sksurv",
+    "pandas",
+    "shap",
 )
 
 NOT_IN_SLICER = ("highdicom", "dicomanonymizer", "pydicom", "pandas", "slicer", "torch", "radiomics", "dask")

@@ -19,7 +19,7 @@ pytest.importorskip("monai", reason="MONAI is not installed: pip install hccoutc
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "deep"))
 
 from planted_cases import write_case  # noqa: E402
-from small_packages import dlopctr_package, selection_package  # noqa: E402
+from small_packages import dlopctr_package, selection_package, tci_package  # noqa: E402
 
 from hccoutcome.cli import main  # noqa: E402
 from hccoutcome.deep.relevance import read_relevance  # noqa: E402
@@ -39,6 +39,7 @@ def root(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("networks")
     record = {"age": 61.0, "sex": "male", "alb": 36.0}
     write_case(folder / "case", "case-1", 0.8, record, "CT", True, np.random.default_rng(1))
+    write_case(folder / "case-MR", "case-1", 0.8, record, "MR", True, np.random.default_rng(1))
     for name, target in TARGETS.items():
         package = replace(
             selection_package(target, median=MEDIANS[name])[0], name=f"{name}-small", title=f"Small {name}"
@@ -46,15 +47,22 @@ def root(tmp_path_factory) -> Path:
         write_package(package, folder / f"{name}-small")
     survival = replace(dlopctr_package()[0], endpoint="overall survival", title="Small DLOPCTR")
     write_package(survival, folder / "dlopctr-small")
+    write_package(replace(tci_package()[0], title="Small TCI"), folder / "tci-small")
     return folder
 
 
 @pytest.fixture
-def nodes(scene, root):
+def case_name():
+    """Which of the generated cases is in the scene."""
+    return "case"
+
+
+@pytest.fixture
+def nodes(scene, root, case_name):
     """The generated case in the scene."""
     from hccoutcome.scene.build import add_case
 
-    return add_case(load_case(read_case_folder(root / "case")))
+    return add_case(load_case(read_case_folder(root / case_name)))
 
 
 @pytest.fixture
@@ -109,11 +117,15 @@ def same(volume, image) -> None:
 # --- scores
 
 
+@pytest.mark.parametrize(
+    ("module", "package", "case_name"),
+    [("HCCSurvival", "dlopctr-small", "case"), ("HCCResponse", "tci-small", "case-MR")],
+)
 def test_a_network_gives_the_score_of_the_command_line_on_the_device_that_is_chosen(
-    opened, root, monkeypatch, until, tmp_path, capsys
+    module, package, case_name, opened, root, monkeypatch, until, tmp_path, capsys
 ):
-    ui = (window := opened("HCCSurvival").window).ui
-    add_package(ui, root / "dlopctr-small", monkeypatch)
+    ui = (window := opened(module).window).ui
+    add_package(ui, root / package, monkeypatch)
     tick_last(ui)
     choose(ui.deviceBox, "NVIDIA card (CUDA)")
     assert window.state.device == "NVIDIA card (CUDA)"
@@ -121,7 +133,7 @@ def test_a_network_gives_the_score_of_the_command_line_on_the_device_that_is_cho
     ui.applyButton.click()
     until(lambda: ui.applyButton.text == "Apply", 120)
     (found,) = window.analysis.findings.predictions
-    words = ["--package", root / "dlopctr-small", "--case", root / "case", "--no-scene", "--no-report"]
+    words = ["--package", root / package, "--case", root / case_name, "--no-scene", "--no-report"]
     assert run("analyse", *words, "--device", "cuda", "--out", tmp_path) == 0
     capsys.readouterr()
     (expected,) = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))["results"]
