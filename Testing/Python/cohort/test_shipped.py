@@ -171,3 +171,11 @@ def test_settings_of_the_extraction_explain_the_table(open_data: OpenData) -> No
 def test_wrong_data_are_answered_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path), str(tmp_path / "out")]) == 2
     assert "should hold 'HCC-TACE-Seg_clinical_data-V2.xlsx' and does not" in capsys.readouterr().err
+
+
+def test_the_page_tells_the_thresholds_of_the_packages() -> None:
+    page = (Path(__file__).parents[3] / "Docs" / "systems" / "hcc-tace-seg.md").read_text(encoding="utf-8")
+    for kind in KINDS:
+        told = read_package(f"tace-response-{kind}").threshold
+        rates = [f"{r.value:.2f} ({r.lower:.2f} to {r.upper:.2f})" for r in (told.sensitivity, told.specificity)]
+        assert f"| `tace-response-{kind}` | {told.value:.3f} | {rates[0]} | {rates[1]} |" in page
