@@ -88,7 +88,15 @@ def _case(options: argparse.Namespace) -> CaseRequest:
         options.case, options.image, options.mask, options.clinical, case_id=options.case_id, modality=modality
     )
     reference = _reference(options.name, reference_files(options.reference))
-    return CaseRequest(files, options.name, options.out.resolve(), reference, options.engine, options.seed)
+    package = _package(options.name)
+    return CaseRequest(files, package, options.out.resolve(), reference, options.engine, options.seed)
+
+
+def _package(name: str) -> str:
+    """Return the name of a shipped package, or the whole path of another: its reader works elsewhere."""
+    from hccoutcome.package.reading import list_packages
+
+    return name if name in list_packages() or not Path(name).exists() else str(Path(name).resolve())
 
 
 def _one_of(modality: str | None, known: Sequence[str], whose: str) -> Any:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -147,3 +148,13 @@ def test_a_process_that_refuses_is_believed_and_its_progress_told(tmp_path: Path
     assert told[-1] == (0.5, "half")
     with pytest.raises(InputError, match="not that"):
         ask("refuses", {"refuse": True})
+
+
+def test_a_package_is_found_by_its_path_from_here(capsys, record, tmp_path, monkeypatch) -> None:
+    """The process that explains works in a folder of its own."""
+    shutil.copytree(read_package("haic-mri-clinical").source, tmp_path / "mine")
+    monkeypatch.chdir(tmp_path)
+    status, told, _ = explain(capsys, "./mine", "--clinical", record.name, "--case-id", "P1", "--out", "out")
+    assert status == 0
+    assert "Clinical score (HAIC): log-odds" in told
+    assert (tmp_path / "out" / "waterfall.svg").is_file()
