@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from hccoutcome.cohort.deep_cases import SeenCases
 from hccoutcome.cohort.deep_settings import DeepTrainSettings, Outcome
@@ -116,11 +117,18 @@ class Fitter:
         found = []
         with torch.inference_mode():
             for place, row in zip(rows, clinical, strict=True):
-                pixels, present = np.array(self.seen.pixels[place]), self.seen.present[place]
-                found.append(model.raw(*as_batch(pixels, present, list(row), model.device))[0])
+                found.append(self._raw(model, int(place), list(row)))
         numbers = torch.stack(found).double().cpu().numpy()
         probabilities = 1 / (1 + np.exp(-numbers))
         return np.log(risk_of(probabilities)) if config.target == "survival" else probabilities
+
+    def _raw(self, model: DeepModel, place: int, row: list[float]) -> Tensor:
+        """Return what a network gives for one patient; frozen convolutions are not run again."""
+        present = self.seen.present[place]
+        if self.features is not None and isinstance(model.network, WholeNetwork):
+            plain = torch.from_numpy(self.features[place, :1]).to(model.device)
+            return model.network.reader(plain, torch.from_numpy(np.array(present))[None].to(model.device))[0]
+        return model.raw(*as_batch(np.array(self.seen.pixels[place]), present, row, model.device))[0]
 
     def _split(self, rows: Rows) -> Split:
         """Return which of some patients train and which tell when to stop."""

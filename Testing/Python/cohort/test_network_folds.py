@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "deep"))
 
 from planted_cases import write_cases  # noqa: E402
 
+from hccoutcome.analysis import analyse  # noqa: E402
 from hccoutcome.cli import main  # noqa: E402
 from hccoutcome.cohort import deep_fitting, deep_training  # noqa: E402
 from hccoutcome.cohort.deep_cases import SeenCases  # noqa: E402
@@ -40,6 +41,7 @@ from hccoutcome.deep.selection_network import selection_size  # noqa: E402
 from hccoutcome.deep.training_settings import TrainingSettings  # noqa: E402
 from hccoutcome.errors import InputError  # noqa: E402
 from hccoutcome.evaluation.crossvalidation import OutOfFold  # noqa: E402
+from hccoutcome.loading import load_case, read_case_folder  # noqa: E402
 from hccoutcome.package.reading import read_package  # noqa: E402
 
 CASES = 24
@@ -240,6 +242,10 @@ def test_features_of_frozen_convolutions_serve_all_folds_and_the_package_tells_i
     )
     found = train_network(read_training_table(table), table, table.parent, settings, tmp_path)
     assert len(computed) == 1
+    names = [row["case_id"] for row in found.evaluation.predictions]
+    case = load_case(read_case_folder(table.parent / names[3]))
+    told = analyse(case, [found.package], explain=False, device="cpu").predictions[0]
+    assert told.score == pytest.approx(found.evaluation.predictions[3]["score"], abs=1e-4)
     package, parts = found.package, found.evaluation.patients
     config = DeepConfig.from_json(package.weights)
     assert package.prognosis.cut == config.median
