@@ -114,6 +114,27 @@ def same(volume, image) -> None:
         np.testing.assert_allclose(getattr(volume, part)(), getattr(image, part)(), rtol=0, atol=1e-6)
 
 
+def assert_nothing_is_cut_at_a_larger_font(widget) -> None:
+    """At 125 % and the width of Slicer's module panel, all groups open."""
+    import slicer
+
+    usual, font = slicer.app.font(), slicer.app.font()
+    font.setPointSizeF(1.25 * usual.pointSizeF())
+    slicer.app.setFont(font)
+    try:
+        for name in ("atomButton", "mapsButton", "outputButton"):
+            getattr(widget.window.ui, name).collapsed = False
+        widget.parent.show()
+        for height in (3000, 6000):  # groups that were opened take their room in a second pass
+            widget.parent.resize(500, height)
+            slicer.app.processEvents()
+        assert widget.parent.width <= 500
+        assert cut_texts(widget.parent) == []
+        widget.parent.hide()
+    finally:
+        slicer.app.setFont(usual)
+
+
 # --- scores
 
 
@@ -183,7 +204,9 @@ def advised(opened, root, until):
     return widget
 
 
-def test_the_advice_reads_in_order_and_is_that_of_the_command_line(advised, root, tmp_path, capsys):
+def test_the_advice_reads_in_order_is_that_of_the_command_line_and_is_kept_in_the_scene(
+    advised, application, open_module, root, tmp_path, capsys
+):
     ui = advised.window.ui
     words = [word for name in ("tace", "haic", "tc") for word in (f"--{name}", root / f"{name}-small")]
     assert run("atom", *words, "--case", root / "case", "--out", tmp_path) == 0
@@ -208,14 +231,10 @@ def test_the_advice_reads_in_order_and_is_that_of_the_command_line(advised, root
     assert "not a medical device" in text
     scores = {row[0]: row[1] for row in cells(ui.resultsTable)}
     assert {f"Small {name}" for name in ("tace", "haic", "tc")} <= set(scores)
-
-
-def test_the_advice_is_kept_in_the_scene_and_shown_again(advised, application, open_module, tmp_path):
     from hccoutcome.scene.exchange import table_from_node
     from hccoutcome.scene.nodes import nodes_of
     from hccoutcome.scene.store import load_scene, save_scene
 
-    text = advised.window.ui.atomLabel.text
     path = save_scene(tmp_path / "scene.mrb")
     import slicer
 
@@ -247,6 +266,7 @@ def test_the_report_holds_the_advice_and_it_stays_when_a_score_is_computed_after
     until(lambda: ui.applyButton.text == "Apply", 120)
     assert window.analysis.findings is not None, ui.messageLabel.text
     assert ui.atomLabel.text == text
+    assert_nothing_is_cut_at_a_larger_font(advised)
 
 
 def test_atom_is_cancelled_and_leaves_the_scene(opened, root, scene, children, until):
@@ -318,6 +338,7 @@ def test_maps_come_into_the_scene_with_the_voxels_of_the_command_line(opened, ro
     assert layers.GetBackgroundVolumeID() == nodes.images["portal"].GetID()
     ui.mapsOpacitySlider.setValue(0.25)
     assert layers.GetForegroundOpacity() == 0.25
+    assert_nothing_is_cut_at_a_larger_font(widget)
     window.state.case.arterial = window.state.case.portal = None
     ui.guessButton.click()
     assert ui.arterialSelector.currentNode() is nodes.images["arterial"], "maps are no images"
@@ -356,25 +377,3 @@ def test_the_libraries_of_a_network_are_asked_for_when_it_is_used(opened, root, 
     tick_last(ui)
     ui.applyButton.click()
     assert asked[-1] == ("analysis", "deep")
-
-
-def test_no_text_of_the_panels_is_cut_at_a_larger_font(advised, until):
-    import slicer
-
-    usual, font = slicer.app.font(), slicer.app.font()
-    font.setPointSizeF(1.25 * usual.pointSizeF())
-    slicer.app.setFont(font)
-    try:
-        ui = advised.window.ui
-        for name in ("atomButton", "mapsButton", "outputButton"):
-            getattr(ui, name).collapsed = False
-        ui.mapsApplyButton.click()
-        until(lambda: ui.mapsApplyButton.text == "Map", 120)
-        advised.parent.resize(500, 6000)
-        advised.parent.show()
-        slicer.app.processEvents()
-        assert advised.parent.width <= 500
-        assert cut_texts(advised.parent) == []
-        advised.parent.hide()
-    finally:
-        slicer.app.setFont(usual)
