@@ -1,6 +1,7 @@
 ## make demo   the whole way of one case, on the synthetic patient or on CASE=folder
 ## make test   all tests
 ## make bench  speed against the peers
+## make deep-study  SELECTION on phantoms in full: what is planted is learned, what is permuted is not
 ## make ready  whether the extension is ready for Slicer's Extensions Index
 ## make lock   compute the locked versions anew (needs uv)
 
@@ -14,7 +15,7 @@ CASE     ?=
 PACKAGES ?= radscore-tace-ct haic-mri-clinical albi child-pugh bclc
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check oracle torch bench ready lock clean
+.PHONY: help demo test check oracle torch bench deep-study ready lock clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -60,6 +61,11 @@ torch: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(BIN)/python Testing/Benchmarks
+
+# Needs PyTorch (make torch); some minutes of two cores, 500 MB.
+STUDY ?= build/deep-study
+deep-study: $(VENV)/.test
+	$(BIN)/python Testing/Studies/deep_study.py "$(STUDY)"
 
 ready: $(VENV)/.test
 	$(BIN)/python Testing/CMake/readiness.py

@@ -66,7 +66,9 @@ class SelectionSize:
 
 SIZES = {
     "base": SelectionSize(),
-    "tiny": SelectionSize(patch=32, width=48, hidden=96, heads=4, joint=2, dropout=0.1, attention_dropout=0.0),
+    "tiny": SelectionSize(
+        patch=56, width=48, hidden=96, heads=4, bidirectional=1, joint=1, dropout=0.1, attention_dropout=0.0
+    ),
 }
 """``base`` is the paper's; ``tiny`` learns on a processor within minutes, for tests and small cohorts."""
 
