@@ -3,30 +3,52 @@
 ``python Testing/Benchmarks/bench_deep.py`` takes the processor, or a CUDA device where PyTorch finds one; on the
 processor the networks are the tiny ones. Printed besides: cases per second, the share of the time in which the device
 waited for a batch, and the most memory that a GPU held.
+
+Then one case goes through four SELECTION networks of the paper's size and ATOM, by ``hcc atom`` in a new process and by
+the networks that are loaded already.
 """
 
 from __future__ import annotations
 
 import argparse
+import resource
+import subprocess
+import sys
 import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from rows import Row, write_rows
 
+from hccoutcome.cohort.networks import advise
 from hccoutcome.deep.learning import Place, case_features, learn_selection, learn_tci, response_loss, response_targets
+from hccoutcome.deep.model import DeepModel
+from hccoutcome.deep.package import DeepConfig
+from hccoutcome.deep.package_making import Making, make_package
 from hccoutcome.deep.resnet import TCI_EXTRACTOR, FeatureExtractor
 from hccoutcome.deep.samples import Samples, split_patients
+from hccoutcome.deep.selection_inputs import SelectionView
 from hccoutcome.deep.selection_network import SelectionNetwork, selection_size
 from hccoutcome.deep.tci_network import TciNetwork, TciSize
 from hccoutcome.deep.training import Trained
 from hccoutcome.deep.training_settings import SELECTION_TRAINING, TCI_TRAINING, TrainingSettings
+from hccoutcome.loading import load_case, read_case_folder
+from hccoutcome.package.inputs import learn_columns
+from hccoutcome.package.reading import read_package
+from hccoutcome.package.writing import write_package
+from hccoutcome.phantom import write_phantom
+from hccoutcome.treatment.atom import WITH_SYSTEMIC
 
 EPOCHS = 3
+FURTHER = 3
+HCC = "import sys; from hccoutcome.cli import main; sys.exit(main())"
 AIM = "no slower than the plain loop"
+SECONDS = "seconds on two cores"
+RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
 def plain_loop(
@@ -117,8 +139,52 @@ def tci_rows(cases: int, settings: TrainingSettings, device: torch.device) -> li
     ]
 
 
+def base_packages(folder: Path) -> dict[str, Path]:
+    """Write SELECTION packages of the paper's size with random weights, and return their folders by ATOM's model."""
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"age": rng.uniform(40, 80, 20), "afp": 90 * 6 ** rng.normal(size=20)})
+    columns, size = learn_columns(table, standardise=False), selection_size("base")
+    found = {}
+    for seed, model in enumerate(("TACE", "HAIC", "TC", "HC")):
+        target = "one-year survival" if model in WITH_SYSTEMIC.values() else "response"
+        config = DeepConfig("selection", target, size.to_dict(), SelectionView(), 0.5, True, columns=columns)
+        torch.manual_seed(seed)
+        network = DeepModel(SelectionNetwork(size, len(columns))).eval()
+        making = Making(name=f"random-{model.lower()}", endpoint=target, card="# Random weights\n")
+        found[model] = write_package(make_package(config, network, table, making), folder / model.lower())
+    return found
+
+
+def atom_rows(folder: Path, device: torch.device) -> list[Row]:
+    """Return ATOM of one case from a new process on, and what a further case takes."""
+    packages, case = base_packages(folder), write_phantom(folder / "case")
+    words = [word for model, path in packages.items() for word in (f"--{model.lower()}", str(path))]
+    command = [sys.executable, "-c", HCC, "atom", *words, "--case", str(case), "--out", str(folder / "out")]
+    used, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    subprocess.run(command, check=False, stdout=subprocess.DEVNULL)
+    cold, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(
+        f"ATOM cold: {after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime:.1f} s of a processor's time, "
+        f"at most {after.ru_maxrss * RSS_UNIT / 2**30:.1f} GiB",
+        flush=True,
+    )
+    read = {model: read_package(path) for model, path in packages.items()}
+    known = load_case(read_case_folder(case))
+    advise(known, read, device.type)
+    start = time.perf_counter()
+    for _ in range(FURTHER):
+        advise(known, read, device.type)
+    warm = (time.perf_counter() - start) / FURTHER
+    what = f"four SELECTION base networks and ATOM, one case ({device.type})"
+    print(f"{what}: {1 / warm:.2f} cases/s once loaded", flush=True)
+    return [
+        Row("inference", f"{what}, new process", cold, aim=SECONDS),
+        Row("inference", f"{what}, networks loaded", warm, aim=SECONDS),
+    ]
+
+
 def main() -> None:
-    """Time the trainings."""
+    """Time the trainings, and ATOM."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=Path, metavar="FILE.json")
     parser.add_argument("--quick", action="store_true", help="fewer cases")
@@ -131,6 +197,8 @@ def main() -> None:
     if gpu:
         rows += selection_rows("base", cases, replace(SELECTION_TRAINING, **common), device)
     rows += tci_rows(cases, replace(TCI_TRAINING, **common), device)
+    with tempfile.TemporaryDirectory() as folder:
+        rows += atom_rows(Path(folder), device)
     write_rows(options.rows, rows)
 
 

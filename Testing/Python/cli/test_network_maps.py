@@ -127,12 +127,12 @@ def test_wrong_input_is_a_sentence(words, says, cases, packages, tmp_path, capsy
 # --- real images ------------------------------------------------------------------------------------------------------
 
 
-def case_of(folder: Path, images: dict[str, Path], masks: dict[str, list[Path]]) -> Path:
+def case_of(folder: Path, images: dict[str, Path], masks: dict[str, list[Path]], modality: str = "CT") -> Path:
     """Write a case.json that points at files; the record is that of nobody."""
     folder.mkdir()
     data = {
         "case_id": "real-1",
-        "modality": "CT",
+        "modality": modality,
         "images": {phase: str(path) for phase, path in images.items()},
         "masks": {region: [str(path) for path in paths] for region, paths in masks.items()},
         "clinical": {"age": 61, "sex": "male", "alb": 36},
@@ -175,6 +175,16 @@ def two_phases(data, tmp_path_factory) -> tuple[Path, dict[str, Path]]:
 def test_two_real_phases_go_through_selection_and_every_map(method, two_phases, tmp_path, capsys):
     package = write_package(selection_package(phantoms=False)[0], tmp_path / "package")
     check_maps(package, *two_phases, method, tmp_path / "out")
+
+
+@pytest.mark.parametrize("method", ["rollout", "gradcam", "shap"])
+def test_two_real_phases_go_through_tci_and_every_map(method, two_phases, tmp_path, capsys):
+    """No real MRI is at hand: the phases of a CT are taken for one, of which TCI reads grey levels alone."""
+    data = json.loads((two_phases[0] / "case.json").read_text(encoding="utf-8"))
+    masks = {region: list(map(Path, paths)) for region, paths in data["masks"].items()}
+    case = case_of(tmp_path / "case", two_phases[1], masks, "MR")
+    package = write_package(tci_package(phantoms=False)[0], tmp_path / "package")
+    check_maps(package, case, two_phases[1], method, tmp_path / "out")
 
 
 def test_a_real_ct_with_real_outlines_goes_through_dlopctr(data, tmp_path, capsys):
