@@ -71,6 +71,7 @@ def make_forest() -> Figure:
 
 MAKERS = {
     "roc": make_roc,
+    "rocs": lambda: draw_roc({f"system {number}": roc_curve(RESPONSE, SCORE) for number in range(6)}),
     "calibration": make_calibration,
     "calibrations": lambda: draw_calibrations({"a": calibration_curve(RESPONSE, PROBABILITY, seed=0, resamples=5)}),
     "survival-calibration": lambda: draw_survival_calibration(survival_calibration(SURVIVAL, CHANCE[:, 1], 12.0)),
@@ -105,6 +106,22 @@ def test_a_figure_has_the_same_bytes_each_time_and_legible_text(name: str, tmp_p
     assert b"<dc:date>" not in first[1].read_bytes()
     sizes = [item.get_fontsize() for item in figure.findobj(Text) if item.get_text().strip()]
     assert 6 <= min(sizes) <= max(sizes) <= 10
+
+
+@pytest.mark.parametrize("name", ["roc", "rocs", "decision", "kaplan-meier", "auc", "brier"])
+def test_no_words_lie_over_the_curves(name: str) -> None:
+    """With many names and curves in every corner, as noise draws them, nothing would be left to read a curve by."""
+    figure = MAKERS[name]()
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    inside = axes.get_window_extent()
+    legend = axes.get_legend().get_window_extent()
+    assert legend.y0 >= inside.y1 - 1
+    everything = figure.get_tightbbox()
+    assert everything.y0 >= 0
+    assert everything.x1 <= figure.get_figwidth()
+    assert everything.y1 <= figure.get_figheight()
+    assert not axes.texts
 
 
 def test_no_window_and_no_pyplot_is_needed() -> None:

@@ -6,7 +6,20 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from hccoutcome.evaluation.decision import DecisionCurves
-from hccoutcome.evaluation.figures.style import COLOURS, DASHES, INK, PALE, check_count, new_figure, styled
+from hccoutcome.evaluation.figures.style import (
+    COLOURS,
+    DASHES,
+    INK,
+    LINE,
+    PALE,
+    check_count,
+    legend_above,
+    new_figure,
+    styled,
+)
+
+_IN_A_ROW = 2
+"""Strategies in a row of the legend."""
 
 
 def draw_decision(curves: DecisionCurves, until: float | None = None) -> Figure:
@@ -21,7 +34,8 @@ def draw_decision(curves: DecisionCurves, until: float | None = None) -> Figure:
     """
     check_count(len(curves.models), len(COLOURS), "predictions")
     with styled():
-        figure = new_figure(2.7)
+        rows = -(-(len(curves.models) + 2) // _IN_A_ROW)
+        figure = new_figure(2.6 + LINE * rows)
         axes = figure.add_subplot()
         axes.plot(curves.thresholds, curves.treat_all, color=PALE, linewidth=0.9, label="treat all")
         axes.axhline(0, color=INK, linewidth=0.9, label="treat none")
@@ -36,7 +50,7 @@ def draw_decision(curves: DecisionCurves, until: float | None = None) -> Figure:
             xlabel="threshold probability",
             ylabel="net benefit",
         )
-        axes.legend(loc="upper right")
+        legend_above(axes, columns=_IN_A_ROW)
     return figure
 
 

@@ -12,13 +12,18 @@ from hccoutcome.evaluation.estimate import Estimate
 from hccoutcome.evaluation.figures.style import (
     COLOURS,
     DASHES,
+    LINE,
     check_count,
     interval_text,
+    legend_above,
     new_figure,
     p_text,
     styled,
 )
 from hccoutcome.evaluation.survival import KaplanMeier, LogRank
+
+_IN_A_ROW = 2
+"""Groups in a row of the legend."""
 
 
 def draw_kaplan_meier(
@@ -49,8 +54,10 @@ def draw_kaplan_meier(
     last = max(float(curve.times[-1]) for curve in curves)
     shown = _ticks(last) if months is None else list(months)
     with styled():
-        figure = new_figure(2.6 + 0.13 * len(curves))
-        axes, table = figure.subplots(2, 1, height_ratios=(2.4, 0.13 * len(curves) + 0.08), sharex=True)
+        words = _words(test, hazard_ratio, ratio)
+        rows = -(-len(curves) // _IN_A_ROW) + bool(words)
+        figure = new_figure(2.5 + LINE * (len(curves) + rows))
+        axes, table = figure.subplots(2, 1, height_ratios=(2.4, LINE * len(curves) + 0.08), sharex=True)
         for curve, colour, dashes in zip(curves, COLOURS, DASHES, strict=False):
             axes.step(curve.times, curve.survival, where="post", color=colour, linestyle=dashes, label=curve.name)
             axes.fill_between(curve.times, curve.lower, curve.upper, step="post", color=colour, alpha=0.13, linewidth=0)
@@ -59,11 +66,7 @@ def draw_kaplan_meier(
         axes.set(ylabel=end, ylim=(-0.02, 1.02), xlim=(-0.01 * last, 1.02 * last), xticks=shown)
         axes.set_xlabel(unit)
         axes.tick_params(labelbottom=True)
-        axes.legend(loc="upper right")
-        words = _words(test, hazard_ratio, ratio)
-        if words:
-            over = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}  # curves may pass beneath
-            axes.text(0.02, 0.03, words, transform=axes.transAxes, fontsize=6.5, va="bottom", bbox=over, zorder=3)
+        legend_above(axes, words, _IN_A_ROW)
         _numbers(table, curves, shown)
     return figure
 
@@ -81,7 +84,7 @@ def _words(test: LogRank | None, hazard_ratio: Estimate | None, ratio: str) -> s
         lines.append(f"{ratio} {interval_text(hazard_ratio)}")
     if test is not None:
         lines.append(f"log-rank {p_text(test.p)}")
-    return "\n".join(lines)
+    return "; ".join(lines)
 
 
 def _numbers(axes: Axes, curves: Sequence[KaplanMeier], months: Sequence[float]) -> None:

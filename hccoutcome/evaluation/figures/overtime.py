@@ -11,9 +11,11 @@ from hccoutcome.evaluation.estimate import Estimate, Floats
 from hccoutcome.evaluation.figures.style import (
     COLOURS,
     DASHES,
+    LINE,
     PALE,
     check_count,
     interval_text,
+    legend_above,
     new_figure,
     styled,
 )
@@ -28,14 +30,14 @@ def draw_auc_over_time(found: Mapping[str, TimeDependentAuc]) -> Figure:
     """
     check_count(len(found), len(COLOURS), "systems")
     with styled():
-        figure = new_figure(2.5)
+        figure = new_figure(2.5 + LINE * len(found))
         axes = figure.add_subplot()
         axes.axhline(0.5, color=PALE, linewidth=0.7, linestyle=(0, (2, 2)))
         for place, (name, part) in enumerate(found.items()):
             _line(axes, part.times, part.auc, f"{name}: mean {interval_text(part.mean)}", place)
         lowest = min(item.lower for part in found.values() for item in part.auc)
         axes.set(xlabel="months", ylabel="AUC at the time", ylim=(min(0.4, lowest - 0.02), 1.02))
-        axes.legend(loc="lower right")
+        legend_above(axes)
     return figure
 
 
@@ -47,7 +49,7 @@ def draw_brier_over_time(found: Mapping[str, TimeDependentBrier]) -> Figure:
     """
     check_count(len(found), len(COLOURS) - 1, "systems")
     with styled():
-        figure = new_figure(2.5)
+        figure = new_figure(2.5 + LINE * (1 + len(found)))
         axes = figure.add_subplot()
         first = next(iter(found.values()))
         axes.plot(first.times, first.reference, color=PALE, linewidth=0.9, label="Kaplan-Meier for everybody")
@@ -55,7 +57,7 @@ def draw_brier_over_time(found: Mapping[str, TimeDependentBrier]) -> Figure:
             label = name if part.integrated is None else f"{name}: integrated {interval_text(part.integrated, 3)}"
             _line(axes, part.times, part.score, label, place)
         axes.set(xlabel="months", ylabel="Brier score", ylim=(0, None))
-        axes.legend(loc="lower right")
+        legend_above(axes)
     return figure
 
 

@@ -10,9 +10,11 @@ from hccoutcome.evaluation.discrimination import RocBand, RocCurve
 from hccoutcome.evaluation.figures.style import (
     COLOURS,
     DASHES,
+    LINE,
     check_count,
     diagonal,
     interval_text,
+    legend_above,
     new_figure,
     styled,
 )
@@ -30,7 +32,7 @@ def draw_roc(curves: Mapping[str, RocCurve], bands: Mapping[str, RocBand] | None
     """
     check_count(len(curves), len(COLOURS), "curves")
     with styled():
-        figure = new_figure(3.2)
+        figure = new_figure(3.2 + LINE * (1 + len(curves)))
         axes = figure.add_subplot()
         diagonal(axes)
         for (name, curve), colour, dashes in zip(curves.items(), COLOURS, DASHES, strict=False):
@@ -41,5 +43,5 @@ def draw_roc(curves: Mapping[str, RocCurve], bands: Mapping[str, RocBand] | None
                 axes.fill_between(1 - band.specificity, band.lower, band.upper, color=colour, alpha=0.15, linewidth=0)
         level = next(iter(curves.values())).auc.level
         axes.set(xlabel="1 - specificity", ylabel="sensitivity", aspect="equal")
-        axes.legend(loc="lower right", title=f"AUC ({100 * level:g}% CI)", title_fontsize=6.5, alignment="left")
+        legend_above(axes, f"AUC ({100 * level:g}% CI)")
     return figure

@@ -24,6 +24,9 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 """Okabe and Ito's colours, which colour-blind readers can tell apart; lines differ in dashes too."""
 DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)), (0, (3, 1, 1, 1, 1, 1)), (0, (8, 2)))
 
+LINE = 0.15
+"""Height of a line of small print, inches."""
+
 _STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 7,
@@ -88,6 +91,19 @@ def diagonal(axes: Axes) -> None:
     """Draw the line of equality, and make both axes run from 0 to 1."""
     axes.plot([0, 1], [0, 1], color=PALE, linewidth=0.7, linestyle=(0, (2, 2)), zorder=0)
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
+
+
+def legend_above(axes: Axes, title: str = "", columns: int = 1) -> None:
+    """Put the legend over the axes, where it hides no curve; ``LINE`` inches of height for each of its rows."""
+    axes.legend(
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        borderaxespad=0.2,
+        ncols=columns,
+        title=title or None,
+        title_fontsize=6.5,
+        alignment="left",
+    )
 
 
 def interval_text(estimate: Estimate, digits: int = 2) -> str:
