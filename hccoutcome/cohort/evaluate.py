@@ -239,7 +239,7 @@ def _apply(
     looked: Mapping[str, NetworkFindings],
 ) -> tuple[Predicted, Applied]:
     assert contender.package is not None  # noqa: S101 - told to the type checker
-    learned_from = overlap(contender.package, study.table, study.cohort.sources.values())
+    learned_from = overlap(contender.package, data.X, study.table, study.cohort.sources.values())
     if contender.label in looked:
         return apply_network(contender.package, looked[contender.label], data.task, learned_from)
     return apply_package(

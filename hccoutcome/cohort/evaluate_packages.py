@@ -26,12 +26,15 @@ from hccoutcome.package.applicability import ImageFacts, PackageInputs
 from hccoutcome.package.format import Package, PhaseNeed
 from hccoutcome.package.prediction import Prediction
 from hccoutcome.package.prognosis import Prognosis
+from hccoutcome.package.reference import Distribution
 from hccoutcome.systems import predict
 
 VOLUMES = ("original_shape_VoxelVolume", "original_shape_MeshVolume")
 """Features in mm3 that tell the size of an outline."""
 _LOOKS = " It looked at the images of every case itself, prepared and checked as those of a single case are."
 _OWN_HAZARDS = " Survival at a time is that of its own hazards, even within each of its intervals."
+_THESE_PATIENTS = ("table", "patients")
+"""What a package may have learned from that makes its figures apparent."""
 HALF = 0.5
 """Probability from which a response is predicted by a package that names no threshold."""
 _NUMBER = re.compile(r"(?<![\w.-])[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?(?![\w-])")
@@ -92,7 +95,7 @@ def apply_package(
     survival = None
     if task == "survival" and package.prognosis is not None:
         survival = np.array([_survival(package.prognosis, item.score, times) for item in predictions])
-    learned = np.full(len(table), learned_from == "table")
+    learned = np.full(len(table), learned_from in _THESE_PATIENTS)
     unchecked = _unchecked(package, table, extraction_known)
     return judged(Said(package, predictions, learned, survival, unchecked, _OVERLAP[learned_from]), task)
 
@@ -279,7 +282,7 @@ def apply_network(package: Package, found: NetworkFindings, task: Task, learned_
     learned, notes = found.learned, _OVERLAP[learned_from]
     if learned_images(package):
         notes = _left_out(found.learned, learned_from)
-    elif learned_from == "table":
+    elif learned_from in _THESE_PATIENTS:
         learned = np.ones(len(learned), bool)
     if found.synthetic:
         notes = (*notes, "the cases are generated: no figure says anything about patients.")
@@ -290,18 +293,19 @@ def apply_network(package: Package, found: NetworkFindings, task: Task, learned_
 def _left_out(learned: np.ndarray, learned_from: str) -> tuple[str, ...]:
     """Return what the recognised images mean for the figures, in words."""
     if learned.all():
-        return _OVERLAP["table"] if learned_from == "table" else (_APPARENT,)
+        return _OVERLAP[learned_from] if learned_from in _THESE_PATIENTS else (_APPARENT,)
     many = f"it learned from the images of {int(learned.sum())} of {len(learned)} patients, who are left out"
-    if learned_from == "table":
+    if learned_from in _THESE_PATIENTS:
         return (f"{many}; the others were held out of the same cohort, which is no external validation.",)
     return (f"{many}.",) if learned.any() else ()
 
 
-def overlap(package: Package, table: str, others: Collection[str]) -> str:
-    """Return what a package learned from: ``"table"``, ``"features"`` or nothing of these (empty).
+def overlap(package: Package, X: pd.DataFrame, table: str, others: Collection[str]) -> str:  # noqa: N803
+    """Return what a package learned from: ``"table"``, ``"patients"``, ``"features"`` or nothing of these (empty).
 
     Args:
         package: the package, which names the hashes of the files that it learned from.
+        X: the patients on whom it is evaluated.
         table: SHA256 of the table.
         others: SHA256 of the other files.
     """
@@ -309,13 +313,41 @@ def overlap(package: Package, table: str, others: Collection[str]) -> str:
     known = set(own.values()) if isinstance(own, Mapping) else set()
     if table in known:
         return "table"
+    if known and _same_patients(package, X):
+        return "patients"
     return "features" if known.intersection(others) else ""
+
+
+def _same_patients(package: Package, X: pd.DataFrame) -> bool:  # noqa: N803
+    """Return whether patients are those whose distribution a package holds, whatever has become of their file.
+
+    A table that was sorted, saved by another program or corrected in one column has another hash. Two cohorts of as
+    many patients never share mean and deviation of half of their inputs.
+    """
+    reference = package.reference
+    if reference is None or reference.cases != len(X):
+        return False
+    inputs = {**reference.features, **reference.variables}
+    shared = [name for name, known in inputs.items() if name in X and known.deviation > 0 and _matches(known, X[name])]
+    return bool(shared) and 2 * len(shared) >= len(inputs)
+
+
+def _matches(known: Distribution, column: pd.Series) -> bool:
+    values = column.to_numpy(float)
+    values = values[~np.isnan(values)]
+    return len(values) > 0 and bool(
+        np.allclose((values.mean(), values.std()), (known.mean, known.deviation), rtol=1e-9, atol=0)
+    )
 
 
 _APPARENT = "it learned from the images of all patients: the figures flatter it and say nothing about other patients."
 _OVERLAP = MappingProxyType(
     {
         "table": ("it learned from this very table: the figures flatter it and say nothing about other patients.",),
+        "patients": (
+            "as many patients with the same means and deviations are those that it learned from: the figures flatter "
+            "it and say nothing about other patients.",
+        ),
         "features": ("it learned from the same file of features: make sure that no patient is in both tables.",),
         "": (),
     }

@@ -164,14 +164,15 @@ _SUBGROUPS: tuple[tuple[str, str, Callable[[pd.Series], list[str | None]]], ...]
     ("Tumours", "tumor_morphology", _named({"uninodular": "single", "multinodular": "multiple"})),
     ("Largest tumour", "tumor_diameter", _above(_MORE_THAN_10, "up to 10 cm", "above 10 cm")),
     ("Extrahepatic metastasis", "metastasis", _YES_NO),
-    ("BCLC stage", "bclc", _named({"B": "B", "C": "C"})),
+    ("BCLC stage", "bclc", _named({"0": "0 or A", "A": "0 or A", "B": "B", "C": "C", "D": "D"})),
     (_PVTT, "pvtt", _above(3, "VP below 3", "VP3 or VP4")),
     ("Portal vein thrombus", "portal_vein_thrombus", _YES_NO),
     ("Cirrhosis", "cirrhosis", _YES_NO),
     ("Sex", "sex", _named({"female": "female", "male": "male"})),
 )
 """Title, variable and levels: those of PRIME's figures (age 55, single or multiple, 10 cm, extrahepatic metastasis,
-BCLC B or C, VP below 3 or 3 and 4, cirrhosis), and sex."""
+VP below 3 or 3 and 4, cirrhosis), and sex. PRIME has BCLC B and C alone: all stages stand here, for levels have to hold
+all patients of whom a variable is known."""
 
 
 def published_subgroups(table: pd.DataFrame) -> pd.DataFrame:

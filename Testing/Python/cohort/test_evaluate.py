@@ -193,10 +193,22 @@ def test_a_package_on_the_table_that_it_learned_from_is_no_validation(package, t
     label = with_baseline.predicted[0].label
     assert not any(sentence.status == "ok" for sentence in verdict(with_baseline) if sentence.text.startswith(label))
     assert any("knows these patients, so it shows nothing" in sentence.text for sentence in verdict(with_baseline))
-    table = rewritten(tables[0], tmp_path / "table.csv", lambda rows: rows[0].update(age="55"))
+    table = rewritten(tables[0], tmp_path / "table.csv", lambda rows: rows.pop())
     study = evaluate(read_study_cohort(table, tables[1]), StudySettings((str(package),), **NOTHING_ELSE))
     assert study.predicted[0].way == "external"
     assert any("same file of features" in sentence.text for sentence in verdict(study))
+
+
+def _corrected(rows) -> None:
+    rows[0]["age" if "age" in rows[0] else "arterial_tumor_original_firstorder_Mean"] = "55"
+
+
+@pytest.mark.parametrize("change", [list.reverse, _corrected])
+def test_its_own_patients_are_recognised_in_another_file(package, tables, tmp_path, change) -> None:
+    paths = [rewritten(path, tmp_path / path.name, change) for path in tables]
+    study = evaluate(read_study_cohort(*paths), StudySettings((str(package),), **NOTHING_ELSE))
+    assert study.predicted[0].way == "apparent"
+    assert "those that it learned from" in verdict(study)[0].text
 
 
 def test_a_package_that_refuses_everybody_is_refused_with_the_reason(tables) -> None:
@@ -277,7 +289,7 @@ def test_subgroups_are_those_of_the_paper() -> None:
             "tumor_morphology": ["uninodular", "multinodular", "massive", None],
             "tumor_diameter": [10.0, 10.1, 3.0, 4.0],
             "metastasis": [0.0, 1.0, np.nan, 0.0],
-            "bclc": ["A", "B", "C", None],
+            "bclc": ["A", "B", "C", "0"],
             "pvtt": [2.0, 3.0, 4.0, 0.0],
             "portal_vein_thrombus": [0.0, 1.0, 1.0, 0.0],
             "cirrhosis": [1.0, 1.0, 1.0, 1.0],
@@ -289,7 +301,7 @@ def test_subgroups_are_those_of_the_paper() -> None:
         "Tumours": ["single", "multiple", "multiple", None],
         "Largest tumour": ["up to 10 cm", "above 10 cm", "up to 10 cm", "up to 10 cm"],
         "Extrahepatic metastasis": ["no", "yes", None, "no"],
-        "BCLC stage": [None, "B", "C", None],
+        "BCLC stage": ["0 or A", "B", "C", "0 or A"],
         "Portal vein tumour thrombus": ["VP below 3", "VP3 or VP4", "VP3 or VP4", "VP below 3"],
     }
     alone = published_subgroups(table[["tumor_morphology", "portal_vein_thrombus"]])
