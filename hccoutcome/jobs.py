@@ -6,10 +6,11 @@ The window, the command line and a cluster all write the same job and start the 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, get_args
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal, Self, get_args
 
 from hccoutcome.case import CaseFiles, canonical_region
 from hccoutcome.errors import InputError, nearest
@@ -28,11 +29,83 @@ _DAMAGED = (OSError, json.JSONDecodeError, KeyError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True)
-class AnalyseJob:
-    """The analysis of one case.
+class Job:
+    """What a worker process does with one case.
 
     Attributes:
         case: where the case's files lie (absolute paths).
+    """
+
+    kind: ClassVar[str]
+    _read: ClassVar[Mapping[str, Callable[[Any], Any]]]
+    """By field, what makes its value of JSON data; the others are JSON data themselves."""
+
+    case: CaseFiles
+
+    def save(self, folder: Path) -> Path:
+        """Write ``job.json`` into ``folder`` (made where it is missing) and return the file."""
+        folder.mkdir(parents=True, exist_ok=True)
+        return write_json(folder / JOB_FILE, self.to_json())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the job as plain JSON data with absolute paths."""
+        values = {item.name: _plain(getattr(self, item.name)) for item in fields(self)}
+        return {"kind": self.kind} | values
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read the job in ``folder``.
+
+        Raises:
+            InputError: there is none, or it is not one that this version understands.
+        """
+        read = {"case": lambda data: case_from_json(data, folder)} | dict(cls._read)
+        try:
+            data: dict[str, Any] = json.loads((folder / JOB_FILE).read_text(encoding="utf-8"))
+            if data.pop("kind") != cls.kind:
+                raise KeyError("kind")
+            values = {item.name: data.pop(item.name) for item in fields(cls)}
+            values |= {name: reader(values[name]) for name, reader in read.items()}
+            return cls(**values, **data)
+        except _DAMAGED as error:
+            raise _unreadable(folder, error) from error
+
+
+def _plain(value: Any) -> Any:
+    """Return a field's value as JSON data."""
+    match value:
+        case Path():
+            return str(value)
+        case CaseFiles():
+            return case_to_json(value)
+        case DraftOrder():
+            return value.to_json()
+        case HabitatSettings():
+            return value.to_dict()
+        case Mapping():
+            return {name: _plain(item) for name, item in value.items()}
+        case tuple() | list():
+            return [_plain(item) for item in value]
+    return value
+
+
+def _or_none(reader: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda data: None if data is None else reader(data)
+
+
+def _paths(data: Mapping[str, str]) -> dict[str, Path]:
+    return {name: Path(file) for name, file in data.items()}
+
+
+def _windows(data: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
+    return {phase: (float(width), float(level)) for phase, (width, level) in data.items()}
+
+
+@dataclass(frozen=True)
+class AnalyseJob(Job):
+    """The analysis of one case.
+
+    Attributes:
         packages: names or paths of the model packages to apply.
         out: folder for the results; published only when all of it is written.
         settings: parameter files whose features are wanted, whether or not a package needs them.
@@ -48,7 +121,18 @@ class AnalyseJob:
         screenshots: folder with screenshots that take the place of phases, for packages that accept them.
     """
 
-    case: CaseFiles
+    kind = "analyse"
+    _read = MappingProxyType(
+        {
+            "packages": tuple,
+            "out": Path,
+            "settings": tuple,
+            "references": _paths,
+            "segment": _or_none(DraftOrder.from_json),
+            "screenshots": _or_none(Path),
+        }
+    )
+
     packages: tuple[str, ...]
     out: Path
     settings: tuple[str, ...] = ()
@@ -71,56 +155,9 @@ class AnalyseJob:
                 asked = nearest(name, self.packages)
                 raise InputError(f"A reference is given for '{name}', which is not among the packages; {asked}.")
 
-    def save(self, folder: Path) -> Path:
-        """Write ``job.json`` into ``folder`` (made where it is missing) and return the file."""
-        return _save(self.to_json(), folder)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the job as plain JSON data with absolute paths."""
-        return {
-            "kind": "analyse",
-            "case": case_to_json(self.case),
-            "packages": list(self.packages),
-            "out": str(self.out),
-            "settings": list(self.settings),
-            "references": {name: str(path) for name, path in self.references.items()},
-            "engine": self.engine,
-            "scene": self.scene,
-            "report": self.report,
-            "explain": self.explain,
-            "fingerprint": self.fingerprint,
-            "segment": None if self.segment is None else self.segment.to_json(),
-            "outlined_by": dict(self.outlined_by),
-            "device": self.device,
-            "screenshots": None if self.screenshots is None else str(self.screenshots),
-        }
-
-    @classmethod
-    def load(cls, folder: Path) -> AnalyseJob:
-        """Read the job in ``folder``.
-
-        Raises:
-            InputError: there is none, or it is not one that this version understands.
-        """
-        try:
-            data = _read(folder, "analyse")
-            segment, screenshots = data.pop("segment"), data.pop("screenshots")
-            return cls(
-                case=case_from_json(data.pop("case"), folder),
-                packages=tuple(data.pop("packages")),
-                out=Path(data.pop("out")),
-                settings=tuple(data.pop("settings")),
-                references={name: Path(file) for name, file in data.pop("references").items()},
-                segment=None if segment is None else DraftOrder.from_json(segment),
-                screenshots=None if screenshots is None else Path(screenshots),
-                **data,
-            )
-        except _DAMAGED as error:
-            raise _unreadable(folder, error) from error
-
 
 @dataclass(frozen=True)
-class HabitatJob:
+class HabitatJob(Job):
     """The habitats of one region of one case.
 
     Attributes:
@@ -133,7 +170,9 @@ class HabitatJob:
         out: folder for the files that ``hcc habitat`` writes; None writes none.
     """
 
-    case: CaseFiles
+    kind = "habitat"
+    _read = MappingProxyType({"settings": HabitatSettings.from_dict, "package": _or_none(Path), "out": _or_none(Path)})
+
     region: str = "tumor"
     settings: HabitatSettings = field(default_factory=HabitatSettings)
     preparation: HabitatPreparation = "none"
@@ -148,46 +187,9 @@ class HabitatJob:
             if value not in words:
                 raise InputError(f"'{value}' is not a known {name} of the habitats; {nearest(str(value), words)}.")
 
-    def save(self, folder: Path) -> Path:
-        """Write ``job.json`` into ``folder`` (made where it is missing) and return the file."""
-        return _save(self.to_json(), folder)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the job as plain JSON data with absolute paths."""
-        return {
-            "kind": "habitat",
-            "case": case_to_json(self.case),
-            "region": self.region,
-            "settings": self.settings.to_dict(),
-            "preparation": self.preparation,
-            "registration": self.registration,
-            "package": None if self.package is None else str(self.package),
-            "out": None if self.out is None else str(self.out),
-        }
-
-    @classmethod
-    def load(cls, folder: Path) -> HabitatJob:
-        """Read the job in ``folder``.
-
-        Raises:
-            InputError: there is none, or it is not one that this version understands.
-        """
-        try:
-            data = _read(folder, "habitat")
-            package, out = data.pop("package"), data.pop("out")
-            return cls(
-                case=case_from_json(data.pop("case"), folder),
-                settings=HabitatSettings.from_dict(data.pop("settings")),
-                package=None if package is None else Path(package),
-                out=None if out is None else Path(out),
-                **data,
-            )
-        except _DAMAGED as error:
-            raise _unreadable(folder, error) from error
-
 
 @dataclass(frozen=True)
-class SegmentJob:
+class SegmentJob(Job):
     """The draft of one region of one case.
 
     Attributes:
@@ -197,199 +199,78 @@ class SegmentJob:
         order: which engine does it, and what a person points at.
     """
 
-    case: CaseFiles
+    kind = "segment"
+    _read = MappingProxyType({"order": DraftOrder.from_json})
+
     region: str = "tumor"
     order: DraftOrder = field(default_factory=DraftOrder)
 
     def __post_init__(self) -> None:
         canonical_region(self.region)
 
-    def save(self, folder: Path) -> Path:
-        """Write ``job.json`` into ``folder`` (made where it is missing) and return the file."""
-        return _save(self.to_json(), folder)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the job as plain JSON data with absolute paths."""
-        return {
-            "kind": "segment",
-            "case": case_to_json(self.case),
-            "region": self.region,
-            "order": self.order.to_json(),
-        }
-
-    @classmethod
-    def load(cls, folder: Path) -> SegmentJob:
-        """Read the job in ``folder``.
-
-        Raises:
-            InputError: there is none, or it is not one that this version understands.
-        """
-        try:
-            data = _read(folder, "segment")
-            return cls(
-                case=case_from_json(data.pop("case"), folder), order=DraftOrder.from_json(data.pop("order")), **data
-            )
-        except _DAMAGED as error:
-            raise _unreadable(folder, error) from error
-
 
 @dataclass(frozen=True)
-class ReportJob:
+class ReportJob(Job):
     """The report of a case that was analysed, with pictures of it.
 
     Attributes:
-        case: where the case's files lie (absolute paths).
         findings: the file with what was found (``Findings.to_json``).
         out: the HTML file to write.
         looks: by region, how it is shown: ``{"title": ..., "colour": [r, g, b], "opacity": ...}``.
         windows: by phase, width and level in which its image is shown.
     """
 
-    case: CaseFiles
+    kind = "report"
+    _read = MappingProxyType({"findings": Path, "out": Path, "windows": _windows})
+
     findings: Path
     out: Path
     looks: Mapping[str, Any] = field(default_factory=dict)
     windows: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
-    def save(self, folder: Path) -> Path:
-        """Write ``job.json`` into ``folder`` (made where it is missing) and return the file."""
-        return _save(self.to_json(), folder)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the job as plain JSON data with absolute paths."""
-        return {
-            "kind": "report",
-            "case": case_to_json(self.case),
-            "findings": str(self.findings),
-            "out": str(self.out),
-            "looks": dict(self.looks),
-            "windows": {phase: list(window) for phase, window in self.windows.items()},
-        }
-
-    @classmethod
-    def load(cls, folder: Path) -> ReportJob:
-        """Read the job in ``folder``.
-
-        Raises:
-            InputError: there is none, or it is not one that this version understands.
-        """
-        try:
-            data = _read(folder, "report")
-            return cls(
-                case=case_from_json(data.pop("case"), folder),
-                findings=Path(data.pop("findings")),
-                out=Path(data.pop("out")),
-                windows={phase: (float(window[0]), float(window[1])) for phase, window in data.pop("windows").items()},
-                **data,
-            )
-        except _DAMAGED as error:
-            raise _unreadable(folder, error) from error
-
 
 @dataclass(frozen=True)
-class AtomJob:
+class AtomJob(Job):
     """The advice of ATOM on one case.
 
     Attributes:
-        case: where the case's files lie (absolute paths).
         models: name or path of the SELECTION package by model of ATOM (``treatment.atom.MODELS``).
         out: folder for the files that ``hcc atom`` writes; None writes none.
         device: on which the networks compute: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
         outlined_by: for the provenance, what is known of who outlined each region; JSON data.
     """
 
-    case: CaseFiles
+    kind = "atom"
+    _read = MappingProxyType({"out": _or_none(Path)})
+
     models: Mapping[str, str]
     out: Path | None = None
     device: str = "auto"
     outlined_by: Mapping[str, Any] = field(default_factory=dict)
 
-    def save(self, folder: Path) -> Path:
-        """Write ``job.json`` into ``folder`` (made where it is missing) and return the file."""
-        return _save(self.to_json(), folder)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the job as plain JSON data with absolute paths."""
-        return {
-            "kind": "atom",
-            "case": case_to_json(self.case),
-            "models": dict(self.models),
-            "out": None if self.out is None else str(self.out),
-            "device": self.device,
-            "outlined_by": dict(self.outlined_by),
-        }
-
-    @classmethod
-    def load(cls, folder: Path) -> AtomJob:
-        """Read the job in ``folder``.
-
-        Raises:
-            InputError: there is none, or it is not one that this version understands.
-        """
-        try:
-            data = _read(folder, "atom")
-            out = data.pop("out")
-            return cls(case=case_from_json(data.pop("case"), folder), out=None if out is None else Path(out), **data)
-        except _DAMAGED as error:
-            raise _unreadable(folder, error) from error
-
 
 @dataclass(frozen=True)
-class MapsJob:
+class MapsJob(Job):
     """The maps of what a package's network looks at in one case.
 
     Attributes:
-        case: where the case's files lie (absolute paths).
         package: name or path of the package.
         method: how it is found out: ``"rollout"``, ``"gradcam"`` or ``"shap"``.
         out: folder for the files that ``hcc maps --package`` writes; None writes none that stay.
         device: on which the network computes: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
     """
 
-    case: CaseFiles
+    kind = "maps"
+    _read = MappingProxyType({"out": _or_none(Path)})
+
     package: str
     method: str = "gradcam"
     out: Path | None = None
     device: str = "auto"
 
-    def save(self, folder: Path) -> Path:
-        """Write ``job.json`` into ``folder`` (made where it is missing) and return the file."""
-        return _save(self.to_json(), folder)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the job as plain JSON data with absolute paths."""
-        return {
-            "kind": "maps",
-            "case": case_to_json(self.case),
-            "package": self.package,
-            "method": self.method,
-            "out": None if self.out is None else str(self.out),
-            "device": self.device,
-        }
-
-    @classmethod
-    def load(cls, folder: Path) -> MapsJob:
-        """Read the job in ``folder``.
-
-        Raises:
-            InputError: there is none, or it is not one that this version understands.
-        """
-        try:
-            data = _read(folder, "maps")
-            out = data.pop("out")
-            return cls(case=case_from_json(data.pop("case"), folder), out=None if out is None else Path(out), **data)
-        except _DAMAGED as error:
-            raise _unreadable(folder, error) from error
-
-
-Job = AnalyseJob | HabitatJob | SegmentJob | ReportJob | AtomJob | MapsJob
 _KINDS: Mapping[str, type[Job]] = {
-    "analyse": AnalyseJob,
-    "habitat": HabitatJob,
-    "segment": SegmentJob,
-    "report": ReportJob,
-    "atom": AtomJob,
-    "maps": MapsJob,
+    job.kind: job for job in (AnalyseJob, HabitatJob, SegmentJob, ReportJob, AtomJob, MapsJob)
 }
 
 
@@ -404,19 +285,6 @@ def load_job(folder: Path) -> Job:
     except _DAMAGED as error:
         raise _unreadable(folder, error) from error
     return kind.load(folder)
-
-
-def _save(data: Mapping[str, Any], folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return write_json(folder / JOB_FILE, data)
-
-
-def _read(folder: Path, kind: str) -> dict[str, Any]:
-    """Return what ``job.json`` holds besides its kind, which must be the one expected."""
-    data: dict[str, Any] = json.loads((folder / JOB_FILE).read_text(encoding="utf-8"))
-    if data.pop("kind") != kind:
-        raise KeyError("kind")
-    return data
 
 
 def _unreadable(folder: Path, error: Exception) -> InputError:
