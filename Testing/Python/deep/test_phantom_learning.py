@@ -28,7 +28,7 @@ from hccoutcome.phantom import phantom_case  # noqa: E402
 SEED = 1
 COARSE = replace(TUMOUR, spacing=(8.0, 8.0, 8.0))
 VIEW = SelectionView(pixels=112, pixel=2.0)
-TRAINING, TEST, EACH = 14, 6, 16
+TRAINING, TEST, EACH = 20, 6, 12
 """Anatomies of either part, and tumours of each."""
 SIZE = replace(selection_size("tiny"), pixels=VIEW.pixels, patch=28)
 LOOP = TrainingSettings(epochs=30, batch=8, learning_rate=8e-3, patience=12, checkpoint_every=30)
