@@ -25,6 +25,7 @@ from hccoutcome.cohort.evaluate_patients import (
 from hccoutcome.cohort.evaluate_settings import StudySettings, check_settings, settings_to_json
 from hccoutcome.cohort.evaluate_systems import cross_validate, with_refitted
 from hccoutcome.cohort.packaging import LearningData, learning_data
+from hccoutcome.cohort.training import SAME_ROWS
 from hccoutcome.errors import InputError
 from hccoutcome.evaluation.censoring import evaluation_times, horizon
 from hccoutcome.evaluation.judging import (
@@ -144,9 +145,21 @@ def evaluate(
         sources=dict(study.cohort.sources),
         software=_software(),
         doubts=study.doubts,
-        notes=(*notes, *more_notes, *occlusion_notes, *lost),
+        notes=(*_twins(study, contenders), *notes, *more_notes, *occlusion_notes, *lost),
         followed=tuple(_followed(study, data, predicted)),
         occlusion=occlusion,
+    )
+
+
+def _twins(study: StudyCohort, contenders: Sequence[Contender]) -> tuple[str, ...]:
+    """Return a doubt about patients with equal rows, whom a cross-validation may learn from and judge by."""
+    found = sum(item.note.endswith(SAME_ROWS) for item in study.cohort.findings)
+    if not found or not any(contender.system for contender in contenders):
+        return ()
+    rows = "One row stands" if found == 1 else f"{found} rows stand"
+    return (
+        f"{rows} in the table under more than one name: where that is one patient, folds learn from what they are "
+        "judged by, and every figure of a cross-validation flatters; 'hcc table check' names them.",
     )
 
 

@@ -30,6 +30,8 @@ from hccoutcome.files import sha256_of
 __all__ = ["Filling", "Finding", "TrainingCohort", "inspect_training_table", "read_training_table"]
 
 _WHAT = "training table"
+SAME_ROWS = "are the same: keep one if they are one patient."
+"""How the doubt about patients with equal rows ends."""
 _ROW_WORTH_COMPARING = 5
 """Two patients who agree in this many cells, and in all of them, are probably one."""
 _MANY_MISSING = 0.5
@@ -116,7 +118,7 @@ def _twins(rows: Mapping[str, Mapping[str, str]], columns: Columns) -> list[Find
     for case, row in rows.items():
         groups.setdefault(tuple(row[column] for column in compared), []).append(case)
     return [
-        Finding("table", "warning", f"The rows of {listed(cases)} are the same: keep one if they are one patient.")
+        Finding("table", "warning", f"The rows of {listed(cases)} {SAME_ROWS}")
         for key, cases in groups.items()
         if len(cases) > 1 and sum(map(bool, key)) >= _ROW_WORTH_COMPARING
     ]

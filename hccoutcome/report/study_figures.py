@@ -140,6 +140,10 @@ def _of_survival(study: Study) -> Iterator[StudyFigure]:
             ratio = None if item.ratio is None else item.ratio.hazard_ratio
             drawn = draw_kaplan_meier(item.groups, item.log_rank, ratio, end=_end(study))
             caption = f"Kaplan-Meier curves by risk group of {item.label}; high risk: {given.threshold}."
+            if given.way == "cross-validated" and not given.baseline:
+                caption += (
+                    " Test and ratio take the models as fixed, which says too much: see the interval of the C-index."
+                )
             yield StudyFigure(f"km-{slug(item.label)}", "classes", caption, drawn)
     for given, item in pairs:
         if item.forest is not None and not given.baseline:

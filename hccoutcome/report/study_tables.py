@@ -11,7 +11,7 @@ import numpy as np
 
 from hccoutcome.evaluation.cox import CoxModel
 from hccoutcome.evaluation.estimate import Estimate
-from hccoutcome.evaluation.study import ResponseFigures, Study, SurvivalFigures
+from hccoutcome.evaluation.study import Predicted, ResponseFigures, Study, SurvivalFigures
 from hccoutcome.evaluation.subgroups import SubgroupRow
 from hccoutcome.evaluation.survival import KaplanMeier
 from hccoutcome.report.study_numbers import counts_of, estimates_of
@@ -197,7 +197,7 @@ def _predictions(study: Study) -> Table:
     outcome = ("response",) if study.task == "response" else ("event", "months")
     columns = ["case_id", *outcome]
     for given in study.predicted:
-        columns += [given.label, *([f"{given.label}: positive"] if given.positive is not None else [])]
+        columns += [given.label, *_beside(study, given)]
     rows = []
     for place, case in enumerate(study.cases):
         y = study.y[place]
@@ -206,10 +206,22 @@ def _predictions(study: Study) -> Table:
         for given in study.predicted:
             if given.known[place]:
                 row[given.label] = given.prediction[place]
-                if given.positive is not None:
-                    row[f"{given.label}: positive"] = int(given.positive[place])
+                row |= {name: values[place] for name, values in _beside(study, given).items()}
         rows.append(row)
     return _table(columns, rows)
+
+
+def _beside(study: Study, given: Predicted) -> dict[str, Any]:
+    """Return what figures are made of beside a prediction, shape (patients,), by column."""
+    found: dict[str, Any] = {}
+    if given.positive is not None:
+        found[f"{given.label}: positive"] = given.positive.astype(int)
+    if study.task == "survival":
+        found[f"{given.label}: place"] = given.place
+    if given.survival is not None and study.months is not None:
+        at = study.times.index(study.months)
+        found[f"{given.label}: survival at {study.months:.3g} months"] = given.survival[:, at]
+    return found
 
 
 def _of_response(study: Study) -> dict[str, Table]:

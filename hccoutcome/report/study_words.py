@@ -21,6 +21,11 @@ BALANCED = 0.1
 """Standardised differences up to here count as balanced (Austin, Stat Med 2009;28:3083)."""
 VAGUE = 0.15
 """A test for leaks whose interval reaches further than this from its middle excludes nothing."""
+_DIFFER = "its risk groups differ"
+_TOO_MUCH = (
+    "on noise such intervals miss 1 in 10 to 17 of 100 cohorts, and the interval of the C-index, which counts how much "
+    f"folds share, includes 0.5: these patients do not show that {_DIFFER}"
+)
 WAYS = {
     "cross-validated": "cross-validated",
     "external": "a finished package on other patients",
@@ -77,7 +82,7 @@ def _of_system(study: Study, given: Predicted, item: ResponseFigures | SurvivalF
             "warning", f"{what}. The interval includes 0.5: these patients do not show that it is better than chance."
         )
     yield from _doubts(study, given, item)
-    yield from _probabilities(item) if isinstance(item, ResponseFigures) else _groups(item)
+    yield from _probabilities(item) if isinstance(item, ResponseFigures) else _groups(given, item)
     yield from (Sentence("warning", f"{given.label}: {note}") for note in (*given.notes, *item.notes))
 
 
@@ -96,7 +101,8 @@ def _doubts(study: Study, given: Predicted, item: ResponseFigures | SurvivalFigu
             f"Optimism: {learned}, {optimism:+.2f} against the cross-validated figure. Only the latter says what to "
             "expect of other patients of the same kind.",
         )
-        if item.apparent.value >= TOO_GOOD and study.task == "response" and not study.settings["threshold_folds"]:
+        by_heart = item.apparent.value >= TOO_GOOD and optimism > NOTABLE
+        if by_heart and study.task == "response" and not study.settings["threshold_folds"]:
             yield Sentence(
                 "warning",
                 f"{given.label} knows its training patients by heart, so a threshold by its predictions for them is "
@@ -131,7 +137,8 @@ def _probabilities(item: ResponseFigures) -> Iterator[Sentence]:
         return
     line = item.line
     if line.slope is None:
-        yield Sentence("warning", f"{item.label}: its probabilities are all alike, so they have no calibration slope.")
+        why = "are all alike" if item.finished.value == CHANCE else "tell the two classes apart completely"
+        yield Sentence("warning", f"{item.label}: its probabilities {why}, so they have no calibration slope.")
     elif line.slope.upper < 1:
         yield Sentence(
             "warning",
@@ -151,15 +158,19 @@ def _probabilities(item: ResponseFigures) -> Iterator[Sentence]:
         )
 
 
-def _groups(item: SurvivalFigures) -> Iterator[Sentence]:
+def _groups(given: Predicted, item: SurvivalFigures) -> Iterator[Sentence]:
     if item.ratio is not None:
         ratio = item.ratio.hazard_ratio
-        apart = not ratio.contains(1)
-        yield Sentence(
-            "ok" if apart and ratio.value > 1 else "warning",
-            f"{item.label}: hazard ratio of high against low risk {figure_text(ratio)}, the models taken as fixed"
-            + ("." if apart else "; the interval includes 1: these patients do not show that its risk groups differ."),
-        )
+        words = f"{item.label}: hazard ratio of high against low risk {figure_text(ratio)}, the models taken as fixed"
+        if ratio.contains(1):
+            found = Sentence("warning", f"{words}; the interval includes 1: these patients do not show that {_DIFFER}.")
+        elif ratio.value < 1:
+            found = Sentence("warning", f"{words}; those at high risk lived longer.")
+        elif given.way == "cross-validated" and item.main.lower <= CHANCE:
+            found = Sentence("warning", f"{words}, which says too much: {_TOO_MUCH}.")
+        else:
+            found = Sentence("ok", f"{words}.")
+        yield found
     if item.hazards is not None and item.hazards.global_p < 0.05:
         yield Sentence(
             "warning",
@@ -187,7 +198,11 @@ def _later(study: Study) -> Iterator[Sentence]:
         elif ratio.contains(1):
             yield Sentence("warning", f"{words}; the interval includes 1: no difference is shown.")
         else:
-            yield Sentence("ok" if ratio.value > 1 else "warning", f"{words}.")
+            yield (
+                Sentence("ok", f"{words}.")
+                if ratio.value > 1
+                else Sentence("warning", f"{words}; those who were to fare better fared worse.")
+            )
 
 
 def _apparent(study: Study) -> set[str]:

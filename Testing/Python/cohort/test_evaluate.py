@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from lifelines import CoxPHFitter
 from simulated_patients import write_tables
 from sklearn.metrics import brier_score_loss, confusion_matrix, roc_auc_score
-from sksurv.metrics import concordance_index_censored
+from sksurv.metrics import brier_score, concordance_index_censored
+from sksurv.util import Surv
 
 from hccoutcome.cohort.evaluate import evaluate
 from hccoutcome.cohort.evaluate_contenders import contenders_of, endpoint_of, verified_packages
@@ -28,10 +29,12 @@ from hccoutcome.errors import InputError
 from hccoutcome.evaluation.cox import hazard_ratio, with_and_without
 from hccoutcome.evaluation.crossvalidated import compare_cross_validated, cross_validated
 from hccoutcome.evaluation.crossvalidation import out_of_fold
+from hccoutcome.evaluation.estimate import Estimate
 from hccoutcome.evaluation.matching import match
 from hccoutcome.evaluation.outlook import WithSurvival
 from hccoutcome.package.reading import read_package
 from hccoutcome.package.writing import write_package
+from hccoutcome.report.study_tables import tables_of
 from hccoutcome.report.study_words import verdict
 from hccoutcome.resources import resource
 from hccoutcome.survival.outlook import high_risk
@@ -117,6 +120,39 @@ def test_survival_is_measured_as_the_library_measures_it(tables, survival_study)
     assert [curve.patients for curve in item.groups] == [int((~high).sum()), int(high.sum())]
     assert survival_study.months == 12.0
     assert item.calibration.months == 12.0
+
+
+def test_every_figure_can_be_recomputed_from_the_table_of_predictions(survival_study) -> None:
+    table = pd.DataFrame(tables_of(survival_study)["predictions"].rows)
+    label, item = "cox-ridge clinical", survival_study.figures[0]
+    event, months = table["event"] == 1, table["months"].to_numpy(float)
+    place = table[f"{label}: place"].to_numpy(float)
+    assert item.finished.value == pytest.approx(concordance_index_censored(event, months, place)[0])
+    y = Surv.from_arrays(event, months)
+    at = survival_study.times.index(12.0)
+    survival = table[f"{label}: survival at 12 months"].to_numpy(float)
+    assert item.brier.score[at].value == pytest.approx(brier_score(y, y, survival, 12.0)[1][0])
+
+
+def test_risk_groups_of_a_cross_validation_are_not_believed_beyond_its_c_index(survival_study) -> None:
+    """On noise the hazard ratio of cross-validated groups misses 1 in more than 5% of cohorts."""
+
+    def told(lower: float, ratio: Estimate) -> tuple[str, str]:
+        item = survival_study.figures[0]
+        main = replace(item.main, lower=lower)
+        changed = replace(item, main=main, ratio=replace(item.ratio, hazard_ratio=ratio))
+        sentences = verdict(replace(survival_study, figures=(changed, *survival_study.figures[1:])))
+        (found,) = (sentence for sentence in sentences if "hazard ratio of high" in sentence.text)
+        return found.status, found.text
+
+    apart = Estimate(2.9, 1.6, 5.3, 0.95, "Wald")
+    assert told(0.55, apart) == ("ok", told(0.55, apart)[1])
+    status, text = told(0.44, apart)
+    assert status == "warning"
+    assert "the interval of the C-index, which counts how much folds share, includes 0.5" in text
+    status, text = told(0.44, Estimate(0.3, 0.1, 0.6, 0.95, "Wald"))
+    assert status == "warning"
+    assert "those at high risk lived longer" in text
 
 
 def test_baselines_stand_beside_and_are_left_out_on_demand(survival_study, response_study, tables) -> None:
@@ -340,7 +376,19 @@ def test_a_column_that_follows_from_the_outcome_is_called_a_leak(tables, tmp_pat
 
     table = rewritten(tables[0], tmp_path / "table.csv", change)
     study = evaluate(read_study_cohort(table, tables[1]), StudySettings(("logistic-ridge:clinical",), **NOTHING_ELSE))
-    assert any(s.status == "refused" and "a leak until proven otherwise" in s.text for s in verdict(study))
+    found = verdict(study)
+    assert any(s.status == "refused" and "a leak until proven otherwise" in s.text for s in found)
+    assert not any("by heart" in s.text for s in found)  # it predicts patients that it does not know as well
+    assert any("tell the two classes apart completely" in s.text for s in found)
+
+
+def test_patients_who_stand_twice_are_told_beside_the_figures(tables, tmp_path) -> None:
+    def change(rows) -> None:
+        rows += [{**row, "case_id": f"twin {place}"} for place, row in enumerate(rows[:10])]
+
+    study = read_study_cohort(rewritten(tables[0], tmp_path / "table.csv", change))
+    told = verdict(evaluate(study, StudySettings(("logistic-ridge:clinical",), **NOTHING_ELSE)))
+    assert any(s.status == "warning" and s.text.startswith("10 rows stand in the table under more") for s in told)
 
 
 # --- what is refused -------------------------------------------------------------------------------------------------
