@@ -17,6 +17,7 @@ from hccoutcome.errors import InputError
 MISSING = frozenset({"", "na", "n/a", "n.a.", "?", "not stated", "unknown", "missing"})
 """Texts that mean "not known", in lower case; a dash is not among them, because it may mean "negative"."""
 
+_WHOLE = re.compile(r"\A(\d+)\.0+\Z")
 _YES = frozenset({"yes", "y", "true", "1", "present", "presence", "positive", "pos", "ja", "oui", "si", "sí", "是"})
 _NO = frozenset({"no", "n", "false", "0", "absent", "absence", "negative", "neg", "none", "nein", "non", "nee", "否"})
 _HEADER = re.compile(r"^(?P<name>[^(\[]+?)\s*[(\[]\s*(?P<unit>[^)\]]+?)\s*[)\]]$")
@@ -217,8 +218,13 @@ def _code(variable: Variable, raw: Any) -> Code | None:
 
 
 def _word(raw: Any) -> str:
-    """Return a category's text as it is compared; comparison signs are kept, for ``">50%"`` is not ``"50%"``."""
+    """Return a category's text as it is compared.
+
+    Comparison signs are kept, for ``">50%"`` is not ``"50%"``. Whole numbers lose the ``.0`` that tables of columns with
+    gaps write.
+    """
     text = f"{raw:g}" if isinstance(raw, Real) and not isinstance(raw, bool) else str(raw)
+    text = _WHOLE.sub(r"\1", text.strip())
     return re.sub(r"[\s_/–-]+", " ", text.lower()).strip(" .") or text.strip()
 
 
