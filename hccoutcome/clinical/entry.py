@@ -220,8 +220,8 @@ def _code(variable: Variable, raw: Any) -> Code | None:
 def _word(raw: Any) -> str:
     """Return a category's text as it is compared.
 
-    Comparison signs are kept, for ``">50%"`` is not ``"50%"``. Whole numbers lose the ``.0`` that tables of columns with
-    gaps write.
+    Comparison signs are kept, for ``">50%"`` is not ``"50%"``. Whole numbers lose the ``.0`` that columns
+    with gaps have in many a table.
     """
     text = f"{raw:g}" if isinstance(raw, Real) and not isinstance(raw, bool) else str(raw)
     text = _WHOLE.sub(r"\1", text.strip())
