@@ -233,8 +233,10 @@ def _applied(said: Said, kept: np.ndarray) -> Applied:
     status = Counter(item.applicability.status if item.score is not None else "refused" for item in found)
     reasons: Counter[tuple[str, str]] = Counter()
     for item in found:
-        kind = "refused" if item.score is None else "warning"
-        reasons.update({(kind, masked(reason)) for reason in item.applicability.reasons})
+        given = item.applicability
+        refusals = 0 if item.score is not None else max(given.refusals, 1)
+        kinds = ("refused" if place < refusals else "warning" for place in range(len(given.reasons)))
+        reasons.update({(kind, masked(reason)) for kind, reason in zip(kinds, given.reasons, strict=True)})
     ordered = sorted(reasons.items(), key=lambda pair: (pair[0][0] != "refused", -pair[1], pair[0][1]))
     return Applied(
         label=said.package.name,

@@ -123,7 +123,8 @@ def values_for(package: Package, inputs: PackageInputs) -> dict[str, float | str
 def judge(package: Package, inputs: PackageInputs) -> Applicability:
     """Return whether the package fits the case, with every reason that was found, the gravest first."""
     findings = sorted(_findings(package, inputs), key=lambda finding: finding[0] != "refused")
-    return Applicability(worst(status for status, _ in findings), tuple(reason for _, reason in findings))
+    refusals = sum(status == "refused" for status, _ in findings)
+    return Applicability(worst(status for status, _ in findings), tuple(reason for _, reason in findings), refusals)
 
 
 def _findings(package: Package, inputs: PackageInputs) -> Iterator[Finding]:

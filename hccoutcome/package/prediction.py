@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from hccoutcome.package.outlook import Outlook
@@ -21,11 +21,13 @@ class Applicability:
 
     Attributes:
         status: ``"ok"``; ``"warning"``: a score is given and the reasons say why to doubt it; ``"refused"``: no score.
-        reasons: one sentence each, empty for ``"ok"``.
+        reasons: one sentence each, the gravest first; empty for ``"ok"``.
+        refusals: how many of them refuse, from the first on; not kept in files.
     """
 
     status: Status
     reasons: tuple[str, ...] = ()
+    refusals: int = field(default=0, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ class Prediction:
     def to_json(self) -> dict[str, Any]:
         """Return the prediction as plain JSON data, as it stands in ``result.json``."""
         data = asdict(self)
-        data["applicability"]["reasons"] = list(self.applicability.reasons)
+        data["applicability"] = {"status": self.applicability.status, "reasons": list(self.applicability.reasons)}
         data["contributions"] = list(data["contributions"])
         data["outlook"] = None if self.outlook is None else self.outlook.to_json()
         return data

@@ -252,6 +252,19 @@ def test_a_package_that_refuses_everybody_is_refused_with_the_reason(tables) -> 
         evaluate(read_study_cohort(*tables), StudySettings(("radscore-tace-ct",), **NOTHING_ELSE))
 
 
+def test_a_refusal_names_what_refuses_and_not_what_is_taken_in_its_place(tables, tmp_path) -> None:
+    clinical = [*tables[0].read_text(encoding="utf-8").splitlines()[0].split(",")]
+    known = {"case_id", "os_months", "os_event", "mrecist", "age"}
+
+    def change(rows) -> None:
+        for row in rows:
+            row.update({name: "" for name in clinical if name not in known})
+
+    study = read_study_cohort(rewritten(tables[0], tmp_path / "table.csv", change))
+    with pytest.raises(InputError, match=r"no score for any of 80 patients; mostly: . of the . clinical variables"):
+        evaluate(study, StudySettings(("tace-response-clinical",), **NOTHING_ELSE))
+
+
 def test_settings_of_features_are_verified_by_the_manifest_alone(package, tables) -> None:
     assert verified_packages([str(package)], tables[1]) == ()
     assert verified_packages([str(package)], None) == ()
