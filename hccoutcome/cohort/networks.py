@@ -22,7 +22,6 @@ from hccoutcome.findings import Findings
 from hccoutcome.imaging.prepare import prepare
 from hccoutcome.package.format import Package
 from hccoutcome.progress import Progress, part, silent
-from hccoutcome.report.relevance_figure import relevance_picture
 from hccoutcome.treatment.atom import Advice, recommend
 
 
@@ -74,6 +73,8 @@ def write_case_maps(found: CaseMaps, case: Case, package: Package, folder: Path)
     Raises:
         EnvironmentNeeded: the folder cannot be written to.
     """
+    from hccoutcome.report.relevance_figure import relevance_picture
+
     with explained_write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     data = write_relevance(found.relevance, found.maps, package, case.sources, folder, found.seen)
