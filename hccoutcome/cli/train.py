@@ -117,6 +117,7 @@ def _summary(trained: Trained, out: Path) -> dict[str, Any]:
         "lower": estimate.lower,
         "upper": estimate.upper,
         "columns": [*package.requirements.features, *(need.name for need in package.requirements.variables)],
+        "doubts": list(trained.doubts),
         "path": str(out),
     }
 
@@ -132,6 +133,7 @@ def _as_text(summary: dict[str, Any]) -> str:
             f"{summary['title']}: {summary['package']} {summary['version']}",
             f"  {figure}, cross-validated on {summary['patients']} patients",
             f"  reads {_listed(summary['columns'])}",
+            *(f"! {doubt}" for doubt in summary["doubts"]),
             f"  {summary['path']}",
         ]
     )

@@ -25,7 +25,7 @@ from hccoutcome.cohort.evaluate_patients import (
 from hccoutcome.cohort.evaluate_settings import StudySettings, check_settings, settings_to_json
 from hccoutcome.cohort.evaluate_systems import cross_validate, with_refitted
 from hccoutcome.cohort.packaging import LearningData, learning_data
-from hccoutcome.cohort.training import SAME_ROWS
+from hccoutcome.cohort.training import doubts_of_folds
 from hccoutcome.errors import InputError
 from hccoutcome.evaluation.censoring import evaluation_times, horizon
 from hccoutcome.evaluation.judging import (
@@ -119,6 +119,7 @@ def evaluate(
     applied = [found for _, found in of_packages.values()]
     curves, notes = decision(data.y, predicted, times, months)
     adjusted, more_notes = _multivariable(data, predicted[0], covariates, settings.added)
+    of_folds = doubts_of_folds(study.cohort) if any(item.system for item in contenders) else ()
     occlusion, occlusion_notes = _occlusion(data, predicted, looked)
     matching = matching and _matching(data, predicted, to_match, settings)
     return Study(
@@ -145,21 +146,9 @@ def evaluate(
         sources=dict(study.cohort.sources),
         software=_software(),
         doubts=study.doubts,
-        notes=(*_twins(study, contenders), *notes, *more_notes, *occlusion_notes, *lost),
+        notes=(*of_folds, *notes, *more_notes, *occlusion_notes, *lost),
         followed=tuple(_followed(study, data, predicted)),
         occlusion=occlusion,
-    )
-
-
-def _twins(study: StudyCohort, contenders: Sequence[Contender]) -> tuple[str, ...]:
-    """Return a doubt about patients with equal rows, whom a cross-validation may learn from and judge by."""
-    found = sum(item.note.endswith(SAME_ROWS) for item in study.cohort.findings)
-    if not found or not any(contender.system for contender in contenders):
-        return ()
-    rows = "One row stands" if found == 1 else f"{found} rows stand"
-    return (
-        f"{rows} in the table under more than one name: where that is one patient, folds learn from what they are "
-        "judged by, and every figure of a cross-validation flatters; 'hcc table check' names them.",
     )
 
 

@@ -16,7 +16,7 @@ from hccoutcome.clinical.endpoints import CRITERIA, ENDPOINTS, ONE_YEAR, YEAR, s
 from hccoutcome.clinical.indices import INDICES
 from hccoutcome.clinical.variables import VARIABLES
 from hccoutcome.cohort.extraction import Extraction
-from hccoutcome.cohort.training_card import write_card
+from hccoutcome.cohort.training_card import doubts_of, write_card
 from hccoutcome.cohort.training_cohort import TrainingCohort
 from hccoutcome.errors import InputError, nearest
 from hccoutcome.evaluation.crossvalidation import OutOfFold, derive_seed, out_of_fold
@@ -108,10 +108,11 @@ class TrainSettings:
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """A trained package and the cross-validation behind its figures."""
+    """A trained package, the cross-validation behind its figures, and why not to believe it as it stands."""
 
     package: Package
     cross_validation: OutOfFold
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,7 +197,7 @@ def train_package(
     progress(0.95, "training on all patients")
     with one_thread_each():
         estimator.fit(data.X, data.y)
-    return Trained(_package(system, settings, data, estimator, found, cohort), found)
+    return Trained(_package(system, settings, data, estimator, found, cohort), found, doubts_of(found, cohort))
 
 
 def _reads_images(settings: TrainSettings, data: LearningData) -> bool:
@@ -264,7 +265,7 @@ def _package(
     package = replace(package, reference=_reference(package, model, data, settings))
     if settings.stability is not None and package.requirements.features:
         package = package.with_stability(settings.stability, settings.cohort)
-    return replace(package, card=write_card(package, system, settings, data, estimator, found).markdown())
+    return replace(package, card=write_card(package, system, settings, data, estimator, found, cohort).markdown())
 
 
 def package_name(settings: TrainSettings) -> str:

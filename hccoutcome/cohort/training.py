@@ -30,8 +30,7 @@ from hccoutcome.files import sha256_of
 __all__ = ["Filling", "Finding", "TrainingCohort", "inspect_training_table", "read_training_table"]
 
 _WHAT = "training table"
-SAME_ROWS = "are the same: keep one if they are one patient."
-"""How the doubt about patients with equal rows ends."""
+_SAME_ROWS = "are the same: keep one if they are one patient."
 _ROW_WORTH_COMPARING = 5
 """Two patients who agree in this many cells, and in all of them, are probably one."""
 _MANY_MISSING = 0.5
@@ -110,6 +109,18 @@ def _rows(
     return rows, [*findings, *_twins(rows, columns)]
 
 
+def doubts_of_folds(cohort: TrainingCohort) -> tuple[str, ...]:
+    """Return why a cross-validation of a cohort may flatter, one sentence each; none names a patient."""
+    found = sum(item.note.endswith(_SAME_ROWS) for item in cohort.findings)
+    if not found:
+        return ()
+    rows = "One row stands" if found == 1 else f"{found} rows stand"
+    return (
+        f"{rows} in the table under more than one name: where that is one patient, folds learn from what they are "
+        "judged by, and every figure of a cross-validation flatters; 'hcc table check' names them.",
+    )
+
+
 def _twins(rows: Mapping[str, Mapping[str, str]], columns: Columns) -> list[Finding]:
     """Return a doubt for patients whose rows agree in every cell: a patient under two names leaks between folds."""
     compared = [*columns.clinical, *columns.responses, *columns.events.values()]
@@ -118,7 +129,7 @@ def _twins(rows: Mapping[str, Mapping[str, str]], columns: Columns) -> list[Find
     for case, row in rows.items():
         groups.setdefault(tuple(row[column] for column in compared), []).append(case)
     return [
-        Finding("table", "warning", f"The rows of {listed(cases)} {SAME_ROWS}")
+        Finding("table", "warning", f"The rows of {listed(cases)} {_SAME_ROWS}")
         for key, cases in groups.items()
         if len(cases) > 1 and sum(map(bool, key)) >= _ROW_WORTH_COMPARING
     ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from hccoutcome.cohort.training import doubts_of_folds
 from hccoutcome.evaluation.classification import brier
 from hccoutcome.evaluation.concordance import harrell
 from hccoutcome.evaluation.cox import hazard_ratio
@@ -15,7 +16,9 @@ from hccoutcome.evaluation.crossvalidated import cross_validated
 from hccoutcome.evaluation.crossvalidation import OutOfFold
 from hccoutcome.evaluation.discrimination import auc
 from hccoutcome.evaluation.estimate import Estimate
+from hccoutcome.evaluation.leaks import TOO_GOOD
 from hccoutcome.evaluation.operating import threshold_agreement
+from hccoutcome.evaluation.outcomes import is_survival
 from hccoutcome.evaluation.study import classes_of
 from hccoutcome.package.card import Card, Figure
 from hccoutcome.package.format import Package
@@ -23,6 +26,7 @@ from hccoutcome.survival.outlook import high_risk
 
 if TYPE_CHECKING:
     from hccoutcome.cohort.packaging import LearningData, TrainSettings
+    from hccoutcome.cohort.training_cohort import TrainingCohort
     from hccoutcome.trainable import Trainable
 
 SHOWN_COLUMNS = 12
@@ -43,6 +47,7 @@ def write_card(
     data: LearningData,
     estimator: Any,
     found: OutOfFold,
+    cohort: TrainingCohort,
 ) -> Card:
     """Return the card of a trained package.
 
@@ -53,6 +58,7 @@ def write_card(
         data: on whom.
         estimator: fitted on everybody.
         found: the outer cross-validation.
+        cohort: the table behind the data.
     """
     return Card(
         title=package.title,
@@ -68,9 +74,27 @@ def write_card(
             "repeats): imputation, scaling, selection and tuning were learned anew in each training part, and every "
             "patient is judged by models that did not see the patient."
         ),
-        limits=tuple(_limits(package, settings, data, found)),
+        limits=(*doubts_of(found, cohort), *_limits(package, settings, data, found)),
         citation=f"{package.citation}. Trained anew: nothing of the source's results is claimed.",
     )
+
+
+def doubts_of(found: OutOfFold, cohort: TrainingCohort) -> tuple[str, ...]:
+    """Return why a cross-validation is not to be believed as it stands, one sentence each."""
+    estimate = cross_validated(found)
+    figure = "C-index" if is_survival(found.y) else "AUC"
+    words = []
+    if estimate.value >= TOO_GOOD:
+        words.append(
+            f"A cross-validated {figure} of {estimate.value:.2f} is a leak until proven otherwise: look for columns "
+            "that follow from the outcome."
+        )
+    if estimate.upper < CHANCE:
+        words.append(
+            f"The interval of the cross-validated {figure} lies below 0.5: the model does worse than chance, so do not "
+            "use it, and look for a reversed coding."
+        )
+    return (*words, *doubts_of_folds(cohort))
 
 
 def _cohort(settings: TrainSettings, data: LearningData) -> str:
@@ -149,7 +173,7 @@ def _limits(package: Package, settings: TrainSettings, data: LearningData, found
     yield from settings.limits
     yield from package.requirements.cautions
     yield "Trained and measured on one cohort; there is no external validation."
-    if cross_validated(found).lower <= CHANCE:
+    if cross_validated(found).contains(CHANCE):
         yield "The interval of the cross-validated figure reaches down to 0.5: that it tells nothing is not excluded."
     if data.task == "response":
         rarer = int(min(data.y.sum(), (~data.y).sum()))

@@ -21,6 +21,8 @@ from hccoutcome.evaluation.crossvalidation import check_table, derive_seed, out_
 from hccoutcome.evaluation.estimate import Estimate, quantile_of
 
 COLUMNS_PER_PATIENT = 10
+TOO_GOOD = 0.95
+"""An AUC or C-index from here on is a leak until proven otherwise."""
 
 
 @dataclass(frozen=True)

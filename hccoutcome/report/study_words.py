@@ -7,13 +7,11 @@ from dataclasses import dataclass
 
 from hccoutcome.evaluation.estimate import Estimate
 from hccoutcome.evaluation.figures.style import p_text
-from hccoutcome.evaluation.leaks import LeakCheck
+from hccoutcome.evaluation.leaks import TOO_GOOD, LeakCheck
 from hccoutcome.evaluation.study import Predicted, ResponseFigures, Study, SurvivalFigures
 from hccoutcome.status import Status
 
 CHANCE = 0.5
-TOO_GOOD = 0.95
-"""Figures from here on are a leak until proven otherwise."""
 ENOUGH = 100
 """Patients with and without the outcome that an evaluation should have (Vergouwe, J Clin Epidemiol 2005;58:475)."""
 NOTABLE = 0.05

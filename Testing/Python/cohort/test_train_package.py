@@ -6,9 +6,11 @@ import hashlib
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from simulated_patients import patients, write_tables
 
@@ -16,6 +18,7 @@ from hccoutcome.cli import main
 from hccoutcome.cohort.extraction import Extraction, find_extraction
 from hccoutcome.cohort.packaging import TrainSettings, joined, learning_data, train_package
 from hccoutcome.cohort.training import read_training_table
+from hccoutcome.cohort.training_card import doubts_of
 from hccoutcome.errors import InputError
 from hccoutcome.evaluation.crossvalidated import cross_validated
 from hccoutcome.evaluation.crossvalidation import derive_seed, out_of_fold
@@ -308,3 +311,38 @@ def test_endpoints_are_found_by_name(cohort):
     assert (found.task, found.endpoint) == ("response", "objective response (CR or PR by mRECIST)")
     with pytest.raises(InputError, match="'mrecits' is not an endpoint; did you mean 'mrecist'"):
         learning_data(cohort, "mrecits")
+
+
+def _changed(tables, folder, change):
+    """Read the clinical table after a change of its frame."""
+    table = pd.read_csv(tables[0], dtype=str, keep_default_na=False)
+    change(table).to_csv(folder / "table.csv", index=False)
+    return folder / "table.csv"
+
+
+def test_figures_too_good_to_be_true_are_doubted_where_they_are_told(tables, tmp_path, capsys) -> None:
+    leaking = _changed(tables, tmp_path, lambda table: table.assign(diabetes=(table["mrecist"] == "PR").astype(int)))
+    words = ["logistic-ridge", str(leaking), "--modality", "clinical", "--folds", "3", "--repeats", "1"]
+    assert main(["train", *words, "--out", str(tmp_path / "leaking")]) == 0
+    doubt = "is a leak until proven otherwise: look for columns that follow from the outcome."
+    assert doubt in capsys.readouterr().out
+    assert doubt in (tmp_path / "leaking" / "card.md").read_text(encoding="utf-8")
+
+
+def test_a_model_below_chance_is_not_said_to_reach_it(cohort) -> None:
+    X, y = cohort.response_data("mrecist")
+    found = out_of_fold(make_estimator("logistic-ridge", modality="clinical"), X, y, folds=3)
+    reversed_ = replace(found, predictions=1 - np.where(y, 0.9, 0.1)[None] + 0.01 * found.predictions)
+    (doubt,) = doubts_of(reversed_, cohort)
+    assert "AUC lies below 0.5: the model does worse than chance" in doubt
+    assert doubts_of(found, cohort) == ()
+
+
+def test_equal_rows_under_several_names_are_doubted(tables, tmp_path) -> None:
+    def change(table):
+        return pd.concat([table, table.iloc[:3].assign(case_id=["one more", "two more", "three more"])])
+
+    table = read_training_table(_changed(tables, tmp_path, change))
+    made = train_package(table, TrainSettings("cox-ridge", "os", modality="clinical", folds=2, repeats=1))
+    assert any(doubt.startswith("3 rows stand in the table under more than one name") for doubt in made.doubts)
+    assert "3 rows stand in the table under more than one name" in made.package.card
