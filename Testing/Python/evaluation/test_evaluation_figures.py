@@ -73,7 +73,9 @@ MAKERS = {
     "roc": make_roc,
     "rocs": lambda: draw_roc({f"system {number}": roc_curve(RESPONSE, SCORE) for number in range(6)}),
     "calibration": make_calibration,
-    "calibrations": lambda: draw_calibrations({"a": calibration_curve(RESPONSE, PROBABILITY, seed=0, resamples=5)}),
+    "calibrations": lambda: draw_calibrations(
+        {f"system {number}": calibration_curve(RESPONSE, PROBABILITY, seed=0, resamples=5) for number in range(6)}
+    ),
     "survival-calibration": lambda: draw_survival_calibration(survival_calibration(SURVIVAL, CHANCE[:, 1], 12.0)),
     "decision": lambda: draw_decision(decision_curves(RESPONSE, {"fusion": PROBABILITY}, resamples=20)),
     "kaplan-meier": make_kaplan_meier,
@@ -108,7 +110,10 @@ def test_a_figure_has_the_same_bytes_each_time_and_legible_text(name: str, tmp_p
     assert 6 <= min(sizes) <= max(sizes) <= 10
 
 
-@pytest.mark.parametrize("name", ["roc", "rocs", "decision", "kaplan-meier", "auc", "brier"])
+@pytest.mark.parametrize(
+    "name",
+    ["roc", "rocs", "calibration", "calibrations", "survival-calibration", "decision", "kaplan-meier", "auc", "brier"],
+)
 def test_no_words_lie_over_the_curves(name: str) -> None:
     """With many names and curves in every corner, as noise draws them, nothing would be left to read a curve by."""
     figure = MAKERS[name]()

@@ -18,10 +18,12 @@ from hccoutcome.evaluation.calibration import (
 from hccoutcome.evaluation.figures.style import (
     COLOURS,
     DASHES,
+    LINE,
     PALE,
     check_count,
     diagonal,
     interval_text,
+    legend_above,
     new_figure,
     styled,
 )
@@ -39,7 +41,7 @@ def draw_calibration(
     outcome = check_binary(y, least=0)
     values = check_probabilities(probabilities, len(outcome))
     with styled():
-        figure = new_figure(3.9)
+        figure = new_figure(3.9 + 4 * LINE)
         axes, below = figure.subplots(2, 1, height_ratios=(5, 1), sharex=True)
         diagonal(axes)
         if len(curve.predicted):
@@ -47,9 +49,8 @@ def draw_calibration(
             axes.plot(curve.predicted, curve.observed, color=COLOURS[0], label=f"{name} ({100 * curve.level:g}% band)")
         _points(axes, curve.groups, COLOURS[1], "groups of equal size")
         axes.set(ylabel="observed part with the outcome")
-        axes.legend(loc="upper left")
         slope = interval_text(line.slope) if line.slope else "not defined"
-        axes.text(0.98, 0.03, f"intercept {interval_text(line.intercept)}\nslope {slope}", ha="right", fontsize=6.5)
+        legend_above(axes, f"intercept {interval_text(line.intercept)}\nslope {slope}")
         _histogram(below, values, outcome)
     return figure
 
@@ -62,7 +63,7 @@ def draw_calibrations(curves: Mapping[str, CalibrationCurve]) -> Figure:
     """
     check_count(len(curves), len(COLOURS), "curves")
     with styled():
-        figure = new_figure(3.2)
+        figure = new_figure(3.3 + LINE * len(curves))
         axes = figure.add_subplot()
         diagonal(axes)
         for (name, curve), colour, dashes in zip(curves.items(), COLOURS, DASHES, strict=False):
@@ -72,14 +73,14 @@ def draw_calibrations(curves: Mapping[str, CalibrationCurve]) -> Figure:
             else:
                 _points(axes, curve.groups, colour, label)
         axes.set(xlabel="predicted probability", ylabel="observed part with the outcome", aspect="equal")
-        axes.legend(loc="upper left")
+        legend_above(axes)
     return figure
 
 
 def draw_survival_calibration(found: SurvivalCalibration) -> Figure:
     """Draw observed against predicted survival of groups of equal size at one time."""
     with styled():
-        figure = new_figure(3.2)
+        figure = new_figure(3.1 + 2 * LINE)
         axes = figure.add_subplot()
         diagonal(axes)
         _points(axes, found.groups, COLOURS[0], "groups of equal size")
@@ -88,9 +89,8 @@ def draw_survival_calibration(found: SurvivalCalibration) -> Figure:
             ylabel="observed survival (Kaplan-Meier)",
             aspect="equal",
         )
-        if found.ratio is not None:
-            axes.text(0.98, 0.03, f"observed / expected events {interval_text(found.ratio)}", ha="right", fontsize=6.5)
-        axes.legend(loc="upper left")
+        words = "" if found.ratio is None else f"observed / expected events {interval_text(found.ratio)}"
+        legend_above(axes, words)
     return figure
 
 
