@@ -147,6 +147,10 @@ def _requirements(data: Mapping[str, Any]) -> Requirements:
         cautions=fields.texts("cautions"),
     )
     fields.done()
+    if requirements.most_missing < 0:
+        raise InputError(
+            f"{fields.where}: 'most_missing' counts variables from 0, found {requirements.most_missing}: correct it."
+        )
     _check_features(requirements)
     return requirements
 

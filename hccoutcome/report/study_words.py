@@ -21,7 +21,7 @@ VAGUE = 0.15
 """A test for leaks whose interval reaches further than this from its middle excludes nothing."""
 _DIFFER = "its risk groups differ"
 _TOO_MUCH = (
-    "on noise such intervals miss 1 in 10 to 17 of 100 cohorts, and the interval of the C-index, which counts how much "
+    "on noise such intervals miss 1 in 11 to 16 of 100 cohorts, and the interval of the C-index, which counts how much "
     f"folds share, includes 0.5: these patients do not show that {_DIFFER}"
 )
 WAYS = {

@@ -412,6 +412,7 @@ def test_a_folder_without_package_json_is_refused(tmp_path: Path) -> None:
         (lambda m: m.update(titel="x"), r"package\.json has an unknown field 'titel'; did you mean 'title'\?"),
         (lambda m: m.update(scale="percent"), r"package\.json, 'scale': 'percent' is not known"),
         (lambda m: m["inputs"].update(modality="PET"), r"package\.json, 'modality': 'PET' is not known"),
+        (lambda m: m["inputs"].update(most_missing=-1), r"'inputs': 'most_missing' counts variables from 0, found -1"),
         (lambda m: m["inputs"].update(organ="liver"), r"package\.json, 'inputs' has an unknown field 'organ'"),
         (lambda m: m["inputs"]["phases"][0].update(phase="PVP"), r"phase 1: 'PVP' should be written 'portal'"),
         (lambda m: m["inputs"]["phases"][0].update(phase="brain"), r"'brain' is not a known phase or sequence"),
