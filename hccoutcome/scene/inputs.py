@@ -7,16 +7,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import SimpleITK as sitk
 import slicer
+from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
 from hccoutcome.case import CaseFiles, ImageFile, MaskFile, Modality, canonical_region
 from hccoutcome.errors import InputError
 from hccoutcome.imaging.geometry import Geometry, same_geometry, same_lattice
-from hccoutcome.scene.exchange import empty_grid, region_from_segment
+from hccoutcome.scene.exchange import BINARY_LABELMAP, empty_grid, region_from_segment
 from hccoutcome.scene.handover import Part, part_of_segment, write_region, write_volume
 from hccoutcome.scene.nodes import SYNTHETIC, CaseNodes, find_case_nodes
 from hccoutcome.scene.review import is_draft, records_of, unreviewed
+
+RIGHT_ANGLE = 1e-3
+"""How far the cosine between two axes may be from 0; headers round their numbers."""
 
 
 @dataclass(frozen=True)
@@ -118,11 +123,14 @@ def _writing(case: SceneCase, outlines: Outlines, folder: Path) -> Writing:
     steps = max(1, len(case.volumes) + len(outlines) * len(grids))
     done = 0
     for phase, volume in case.volumes.items():
+        # Somebody may have emptied it since the step before.
+        _refuse_unusable(volume)
         for fraction in write_volume(volume, folder / f"{phase}.nrrd"):
             yield (done + fraction) / steps
         done += 1
     for region in outlines:
         for grid in grids:
+            _refuse_unusable(case.volumes[grid])
             parts = _parts(outlines, region, case.volumes[grid])
             for fraction in write_region(parts, case.volumes[grid], folder / f"{region}-{grid}.nrrd"):
                 yield (done + fraction) / steps
@@ -145,13 +153,12 @@ def check_case(case: SceneCase, outlines: Outlines) -> None:
     """Refuse what can be refused before anything is written.
 
     Raises:
-        InputError: a volume has no voxels or lies under a transform, a segment no longer exists, or nobody has accepted
-            it.
+        InputError: a volume has no voxels, several values in each, axes that are not at right angles, or lies under a
+            transform, a segment no longer exists, or nobody has accepted it.
     """
     for volume in case.volumes.values():
         _refuse_transform(volume)
-        if volume.GetImageData() is None:
-            raise InputError(f"The volume '{volume.GetName()}' has no voxels: choose another, or load it again.")
+        _refuse_unusable(volume)
     for segments in outlines.values():
         for segmentation, key in segments:
             _refuse_transform(segmentation)
@@ -160,9 +167,37 @@ def check_case(case: SceneCase, outlines: Outlines) -> None:
 
 
 def grid_of(volume: slicer.vtkMRMLScalarVolumeNode) -> Geometry:
-    """Return the grid of a volume node."""
+    """Return the grid of a volume node.
+
+    Raises:
+        InputError: it is none that can be used.
+    """
+    _refuse_unusable(volume)
     one = Geometry.from_image(empty_grid(volume))
     return replace(one, size=tuple(volume.GetImageData().GetDimensions()))
+
+
+def voxel_marks(case: SceneCase) -> tuple[object, ...]:
+    """Return marks of the voxels and positions of a case: other ones mean that somebody has touched them.
+
+    They tell when Slicer last changed them, without a look at the voxels themselves.
+    """
+    volumes = ((_mark(volume.GetImageData()), *_lattice(volume)) for volume in case.volumes.values())
+    keys = [(case.segmentation, key) for keys in case.segments.values() for key in keys]
+    keys += [(case.habitats, key) for key in segment_ids(case.habitats)]
+    segments = (node.GetSegmentation().GetSegment(key) for node, key in keys)
+    labelmaps = (None if segment is None else segment.GetRepresentation(BINARY_LABELMAP) for segment in segments)
+    return (*volumes, *map(_mark, labelmaps))
+
+
+def _mark(voxels: Any) -> int:
+    return 0 if voxels is None else voxels.GetMTime()
+
+
+def _lattice(volume: slicer.vtkMRMLScalarVolumeNode) -> tuple[object, ...]:
+    matrix = vtkMatrix4x4()
+    volume.GetIJKToRASMatrix(matrix)
+    return (volume.GetTransformNodeID(), *matrix.GetData())
 
 
 def _on_prepared(case: SceneCase, outlines: Outlines, folder: Path) -> dict[str, tuple[MaskFile, ...]]:
@@ -190,6 +225,8 @@ def case_nodes(case: SceneCase) -> CaseNodes:
 
 def _parts(outlines: Outlines, region: str, volume: slicer.vtkMRMLScalarVolumeNode) -> list[Part]:
     """Return the segments of a region as parts on the grid of a volume."""
+    for segmentation, key in outlines[region]:
+        _refuse_missing(segmentation, key)
     found = [part_of_segment(segmentation, key, volume) for segmentation, key in outlines[region]]
     parts = [part for part in found if part is not None]
     if not parts:
@@ -202,6 +239,26 @@ def _empty(region: str, volume: slicer.vtkMRMLScalarVolumeNode) -> InputError:
         f"The region '{region}' was expected to hold at least one voxel of the volume '{volume.GetName()}', found "
         "none: draw it, or choose other segments or another volume."
     )
+
+
+def _refuse_unusable(volume: slicer.vtkMRMLScalarVolumeNode) -> None:
+    data = volume.GetImageData()
+    if data is None or data.GetPointData().GetScalars() is None:
+        raise InputError(f"The volume '{volume.GetName()}' has no voxels: choose another, or load it again.")
+    components = data.GetNumberOfScalarComponents()
+    if components != 1:
+        raise InputError(
+            f"The volume '{volume.GetName()}' was expected to hold one value per voxel, found {components} (a colour "
+            "image or a field): choose another."
+        )
+    matrix = vtkMatrix4x4()
+    volume.GetIJKToRASDirectionMatrix(matrix)
+    axes = np.reshape(matrix.GetData(), (4, 4))[:3, :3]
+    if min(volume.GetSpacing()) <= 0 or not np.allclose(axes.T @ axes, np.eye(3), atol=RIGHT_ANGLE):
+        raise InputError(
+            f"The volume '{volume.GetName()}' was expected to have axes at right angles, found sheared ones: resample "
+            "it to a rectangular grid (module Resample Scalar/Vector/DWI Volume)."
+        )
 
 
 def _refuse_missing(segmentation: slicer.vtkMRMLSegmentationNode, key: str) -> None:

@@ -268,3 +268,30 @@ def test_a_segmentation_under_a_transform_is_refused(scene, scene_case, tmp_path
     scene_case.segmentation.SetAndObserveTransformNodeID(transform.GetID())
     with pytest.raises(InputError, match="lies under the transform 'Shift': harden the transform first"):
         write(scene_case, tmp_path)
+
+
+def sheared(volume):
+    from vtkmodules.vtkCommonMath import vtkMatrix4x4
+
+    matrix = vtkMatrix4x4()
+    volume.GetIJKToRASMatrix(matrix)
+    matrix.SetElement(0, 2, 0.5)
+    volume.SetIJKToRASMatrix(matrix)
+
+
+def coloured(volume):
+    volume.GetImageData().AllocateScalars(4, 3)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (sheared, "to have axes at right angles, found sheared ones: resample it"),
+        (coloured, "to hold one value per voxel, found 3"),
+    ],
+)
+def test_a_volume_that_cannot_be_measured_is_named(spoil, sentence, scene_case, tmp_path):
+    """A tilted gantry, hardened: shape and volume would silently be wrong."""
+    spoil(next(iter(scene_case.volumes.values())))
+    with pytest.raises(InputError, match=sentence):
+        write(scene_case, tmp_path)
