@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 from hccoutcome.case import CaseFiles
 from hccoutcome.errors import InputError
 from hccoutcome.findings import Findings
-from hccoutcome.gui.work import CaseWork
+from hccoutcome.gui.work import CaseWork, temporary_folder
 from hccoutcome.scene.inputs import SceneCase, case_nodes
 from hccoutcome.scene.looks import looks_of, windows_of
 from hccoutcome.scene.nodes import CaseNodes
@@ -82,7 +81,7 @@ class ReportWork(CaseWork):
 
     def _new_folder(self) -> Path:
         self.close()
-        self._own_folder = Path(tempfile.mkdtemp(prefix="hcc-report-"))
+        self._own_folder = temporary_folder("hcc-report-")
         return self._own_folder
 
     def _take(self, path: Path) -> tuple[Path, CaseNodes]:

@@ -44,6 +44,10 @@ POLL_MILLISECONDS, HAND_OVER_MILLISECONDS = 100, 10
 """Between two looks at a worker, and between two steps of handing over voxels."""
 LATE = -1.0
 """Priority of an observer that is called after the usual ones."""
+OUTDATED = _(
+    "Something of the case (its name, volumes, outlines or record) was changed since these results were computed: "
+    "press Apply to compute them anew."
+)
 ANALYSIS = "analysis"
 """What libraries every analysis needs (a key of ``gui.compat.LISTS``)."""
 
@@ -382,7 +386,13 @@ class CaseWindow:
     def open_report(self) -> None:
         """Let a worker draw and write the report, then open it in the browser."""
         case, findings = self._reported.case, self._reported.all_found
-        if case is not None and findings is not None and not self._cancelled():
+        if self._cancelled():
+            return
+        if case is None or findings is None:
+            self.run.say(_("The report is drawn from results of this session: press Apply first."))
+        elif self.state is None or not self._reported.is_of(self.scene_case()):
+            self.run.say(OUTDATED)
+        else:
             folder = self._reported.kept_in
             self._start(self.report, lambda: self.report.process(case, findings, folder, wait=False))
 
@@ -465,6 +475,7 @@ class ModelWindow(CaseWindow):
         self.own.show(list(self.state.own_packages))
         self.models.show(self._chosen_models())
         self.references.show(dict(self.state.references))
+        self._show_outdated()
 
     def _needed_variables(self) -> list[str]:
         return [variable for needs in self._needs().values() for variable in needs.variables]
@@ -524,6 +535,13 @@ class ModelWindow(CaseWindow):
         self._show_tables([] if nodes is None else list(nodes.findings.values()))
         if self.atom is not None:
             self.atom.show_advice(advice)
+        self._show_outdated()
+
+    def _show_outdated(self) -> None:
+        """Say so where the results shown are of the case as it was before."""
+        found = self._reported
+        outdated = self.state is not None and found.findings is not None and not found.is_of(self.scene_case())
+        show_message(self.ui.resultsMessage, OUTDATED if outdated else "")
 
     def _on_finished(self, work: FindingsWork, findings: Findings) -> None:
         self._reported = work

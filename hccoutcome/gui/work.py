@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hccoutcome.case import CaseFiles
-from hccoutcome.errors import HCCError, InputError
+from hccoutcome.errors import EnvironmentNeeded, HCCError, InputError
 from hccoutcome.findings import Findings
 from hccoutcome.gui.compat import worker_environment, worker_python
 from hccoutcome.gui.runner import POLL_SECONDS, Failed, JobRunner
@@ -23,7 +23,7 @@ from hccoutcome.gui.signals import Signal
 from hccoutcome.gui.translate import _
 from hccoutcome.scene.build import add_findings
 from hccoutcome.scene.found import findings_of
-from hccoutcome.scene.inputs import SceneCase, Writing, case_nodes, case_writing, outlined_by
+from hccoutcome.scene.inputs import SceneCase, Writing, case_nodes, case_writing, outlined_by, voxel_marks
 from hccoutcome.scene.nodes import CaseNodes
 
 if TYPE_CHECKING:
@@ -36,6 +36,23 @@ STEP_SECONDS = 0.03
 def worker_command() -> tuple[str, ...]:
     """Return the command of the worker, to which the job's folder is added."""
     return (worker_python(), "-m", "hccoutcome.worker")
+
+
+def temporary_folder(prefix: str) -> Path:
+    """Return a new folder for what is not kept.
+
+    Raises:
+        EnvironmentNeeded: none can be made.
+    """
+    try:
+        return Path(tempfile.mkdtemp(prefix=prefix))
+    except OSError as error:
+        raise EnvironmentNeeded(
+            _(
+                "No temporary folder can be made ({strerror}): make room on the disk, or start Slicer with TMPDIR set "
+                "to a folder that can be written to."
+            ).format(strerror=error.strerror)
+        ) from error
 
 
 class CaseWork:
@@ -58,6 +75,7 @@ class CaseWork:
         self._runner: JobRunner | None = None
         self._job_of: Callable[[CaseFiles], Job] | None = None
         self._case: SceneCase | None = None
+        self._marks: tuple[object, ...] = ()
         self._folder: Path | None = None
         self._failure: Failed | None = None
 
@@ -92,6 +110,10 @@ class CaseWork:
         """Let go of the last job: of its nodes, its case and its failure."""
         self.nodes, self._case, self._failure = None, None, None
 
+    def is_of(self, case: SceneCase) -> bool:
+        """Whether the last job was on this very case, and nobody has touched its voxels, regions or record since."""
+        return self._case == case and self._marks == voxel_marks(case)
+
     def _take(self, path: Path) -> tuple[Any, CaseNodes]:
         """Put the result that a job wrote into the scene; return what was found and the case's nodes with it."""
         raise NotImplementedError
@@ -106,13 +128,15 @@ class CaseWork:
 
         Raises:
             InputError: the input is wrong, before or after the worker looked at it.
+            EnvironmentNeeded: there is no temporary folder.
             HCCError: with ``wait``, the worker could not do it.
         """
         if self.running:
             raise InputError("An analysis is under way: wait for it or cancel it.")
-        self._folder = Path(tempfile.mkdtemp(prefix="hcc-job-"))
+        self._folder = temporary_folder("hcc-job-")
         self.forget()
         self.log, self._case, self._job_of = "", case, job_of
+        self._marks = voxel_marks(case)
         try:
             self._writing = case_writing(case, self._folder)
         except BaseException:
@@ -151,6 +175,15 @@ class CaseWork:
             self._runner.start(self._folder)
         except HCCError as error:
             self._on_failed(Failed(str(error), wrong_input=isinstance(error, InputError)))
+        except OSError as error:
+            self._on_failed(
+                Failed(
+                    _(
+                        "The worker process cannot be started ({strerror}): make room on the disk, and install the "
+                        "extension again if that does not help."
+                    ).format(strerror=error.strerror)
+                )
+            )
         except BaseException:
             self._clean()
             raise

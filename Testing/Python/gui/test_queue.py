@@ -144,3 +144,38 @@ def test_one_job_at_a_time(window, fake_worker, until):
     assert ui.outlineReadyLabel.text == "Other work of this window is under way: wait for it or cancel it."
     with pytest.raises(InputError, match="An analysis is under way"):
         window.logic.process(window.window.scene_case(), ["radscore-tace-ct"], wait=False)
+
+
+def test_a_temporary_folder_that_cannot_be_made_is_a_sentence(window, fake_worker, until, monkeypatch, tmp_path):
+    from hccoutcome.gui import work
+
+    ui = window.window.ui
+    monkeypatch.setattr(work.tempfile, "tempdir", str(tmp_path / "none"))
+    ui.applyButton.click()
+    assert ui.messageLabel.text.startswith("No temporary folder can be made (No such file or directory): make room")
+    monkeypatch.undo()
+    fake_worker("good")
+    ui.applyButton.click()
+    until(lambda: ui.applyButton.text == "Apply")
+    monkeypatch.setattr(work.tempfile, "tempdir", str(tmp_path / "none"))
+    ui.reportButton.click()
+    assert ui.messageLabel.text.startswith("No temporary folder can be made")
+
+
+def test_a_worker_that_cannot_be_started_is_a_sentence(window, until, monkeypatch):
+    from hccoutcome.gui import work
+
+    monkeypatch.setattr(work, "worker_command", lambda: ("/no/such/python",))
+    ui = window.window.ui
+    ui.applyButton.click()
+    until(lambda: ui.applyButton.text == "Apply")
+    assert ui.messageLabel.text.startswith("The worker process cannot be started (No such file or directory)")
+    assert not window.logic.analysis.running
+
+
+def test_voxels_and_segments_that_go_while_they_are_handed_over_are_a_sentence(window, case_nodes, monkeypatch):
+    ui = window.window.ui
+    ui.applyButton.click()
+    case_nodes.images["arterial"].SetAndObserveImageData(None)
+    window.window._step()
+    assert ui.messageLabel.text.startswith("The volume 'Arterial phase' has no voxels")
