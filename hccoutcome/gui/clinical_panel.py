@@ -18,7 +18,7 @@ from hccoutcome.gui.clinical_rules import (
     pasted_row,
     template,
 )
-from hccoutcome.gui.panels import fill_rows, prepare_table, read_only_item
+from hccoutcome.gui.panels import fill_rows, prepare_table, read_only_item, show_message
 from hccoutcome.gui.rules import record_from_json, variable_hint
 from hccoutcome.gui.signals import Signal
 from hccoutcome.gui.translate import _
@@ -104,8 +104,7 @@ class ClinicalPanel:
         self._say(_("{count} values taken.").format(count=len(record)))
 
     def _say(self, message: str) -> None:
-        self._message.setText(message)
-        self._message.setVisible(bool(message))
+        show_message(self._message, message)
 
     def _fill(self) -> None:
         self._rows, self._noted = field_rows(self._needed or ()), {}

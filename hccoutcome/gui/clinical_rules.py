@@ -18,6 +18,8 @@ from hccoutcome.gui.translate import _
 
 _LEFT_OUT = ("case", "case id", "caseid", "id", "patient", "patient id", "name", "no", "nr")
 """Titles of columns that only say who it is: nothing of them is taken."""
+LONGEST_TITLE = 40
+"""How much of a column's title that is not known is quoted (characters)."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,14 @@ def pasted_row(text: str) -> Pasted:
     Raises:
         InputError: there is no row, several rows, or a row without a header that is not in the template's order.
     """
-    rows = [row for row in csv.reader(io.StringIO(text.strip("\r\n")), delimiter="\t") if any(map(str.strip, row))]
+    try:
+        # Line ends of whatever system the spreadsheet runs on.
+        lines = io.StringIO(text.strip("\r\n"), newline=None)
+        rows = [row for row in csv.reader(lines, delimiter="\t") if any(map(str.strip, row))]
+    except csv.Error as error:
+        raise InputError(
+            f"A spreadsheet row was expected on the clipboard, found a text ({error}): copy it."
+        ) from error
     if not rows:
         raise InputError("A spreadsheet row was expected on the clipboard, found nothing: copy the row first.")
     if len(rows) > 2:
@@ -184,4 +193,7 @@ def pasted_in_words(pasted: Pasted) -> str:
     taken = _("{count} values taken.").format(count=len(pasted.record))
     if not pasted.not_taken:
         return taken
-    return taken + " " + _("Not known, or given twice: {columns}.").format(columns=", ".join(pasted.not_taken))
+    columns = ", ".join(
+        title if len(title) <= LONGEST_TITLE else f"{title[:LONGEST_TITLE]}..." for title in pasted.not_taken
+    )
+    return taken + " " + _("Not known, or given twice: {columns}.").format(columns=columns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ from hccoutcome.gui.translate import _
 NOT_USED = _("not used")
 CHOICES = (*REGIONS, *(f"habitat{number}" for number in range(1, 11)))
 """The regions that a segment may be."""
+_LONG_WORD = re.compile(r"\S{40}(?=\S)")
+"""A word that is broken, by a space of no width, so that a label can wrap it."""
 
 
 def read_only_item(text: str, tip: str = "") -> Any:
@@ -48,8 +51,8 @@ def fill_rows(table: Any, rows: Sequence[Sequence[str]]) -> None:
 
 
 def show_message(label: Any, message: str) -> None:
-    """Say something in a label beside a field; an empty text takes no room."""
-    label.setText(message)
+    """Say something in a label beside a field; an empty text takes no room, a long name does not widen the window."""
+    label.setText(_LONG_WORD.sub("\\g<0>\u200b", message))
     label.setVisible(bool(message))
 
 

@@ -37,8 +37,7 @@ class RunPanel:
         """Let the work be started, or say what is missing."""
         self._button.setEnabled(possible)
         self._button.setToolTip(reason)
-        self._ready.setText("" if possible else reason)
-        self._ready.setVisible(not possible)
+        show_message(self._ready, "" if possible else reason)
 
     def show_running(self) -> None:
         """Offer to cancel."""

@@ -113,3 +113,18 @@ def test_a_column_given_twice_keeps_the_first_and_says_so():
     pasted = rules.pasted_row("alb\tAlbumin\n41\t39\n")
     assert pasted.record == {"alb": "41"}
     assert pasted.not_taken == ("Albumin",)
+
+
+@pytest.mark.parametrize("end", ["\r", "\r\n", "\n"])
+def test_lines_end_as_on_any_system(end):
+    assert rules.pasted_row(f"alb\tafp{end}41\t12{end}").record == {"alb": "41", "afp": "12"}
+
+
+def test_what_no_spreadsheet_copies_is_a_sentence():
+    with pytest.raises(InputError, match="A spreadsheet row was expected on the clipboard, found a text"):
+        rules.pasted_row("x" * 200_000)
+
+
+def test_a_long_title_that_is_not_known_is_quoted_in_part():
+    said = rules.pasted_in_words(rules.pasted_row("x" * 1000 + "\talb\n1\t41\n"))
+    assert said == f"1 values taken. Not known, or given twice: {'x' * 40}...."
