@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from hccoutcome.gui.panels import show_message
-from hccoutcome.gui.rules import case_id_error, guess_phases, volumes_error
+from hccoutcome.gui.rules import case_id_error, guess_phases, patients_error, volumes_error
 from hccoutcome.gui.signals import Signal
-from hccoutcome.scene.nodes import IMAGE, MODALITY, PHASE, ROLE
+from hccoutcome.scene.nodes import IMAGE, MODALITY, PHASE, ROLE, patient_of
 from hccoutcome.scene.parameters import MODALITY_CHOICES, NOT_STATED, PHASES, CaseInputs
 from hccoutcome.scene.phases import phases_by_dicom
 
@@ -33,7 +33,8 @@ class CasePanel:
     def show(self, case: CaseInputs) -> None:
         """Show beside each field what is wrong with it."""
         names = {phase: (volume.GetID(), volume.GetName()) for phase, volume in volumes_of(case).items()}
-        errors = {"case_id": case_id_error(case.case_id), "volumes": volumes_error(names)}
+        patients = [(volume.GetName(), patient_of(volume)) for volume in volumes_of(case).values()]
+        errors = {"case_id": case_id_error(case.case_id), "volumes": volumes_error(names) or patients_error(patients)}
         for field, message in errors.items():
             show_message(self._labels[field], message)
         self.problem = next(filter(None, errors.values()), "")

@@ -170,6 +170,22 @@ def volumes_error(volumes: Mapping[str, tuple[str, str]]) -> str:
     return ""
 
 
+def patients_error(patients: Iterable[tuple[str, int | None]]) -> str:
+    """Return the sentence on volumes of different patients, empty where they are of one or it is not known.
+
+    Args:
+        patients: name of each volume, and the patient under whom it lies.
+    """
+    known = [(name, patient) for name, patient in patients if patient is not None]
+    other = next((name for name, patient in known if patient != known[0][1]), None)
+    if other is None:
+        return ""
+    return _(
+        "'{first}' and '{second}' lie under different patients: choose volumes of one, or put them under one patient "
+        "in the module Data."
+    ).format(first=known[0][0], second=other)
+
+
 def guess_phases(names: Mapping[str, str], by_dicom: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the volume of each phase of which exactly one speaks.
 

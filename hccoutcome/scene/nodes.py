@@ -98,6 +98,14 @@ def study_of(scene: slicer.vtkMRMLScene, case_id: str, patient_name: str) -> int
     return study
 
 
+def patient_of(node: slicer.vtkMRMLNode) -> int | None:
+    """Return the subject hierarchy item of the patient under whom a node lies, None where it lies under none."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(node.GetScene())
+    item = hierarchy.GetItemByDataNode(node)
+    level = slicer.vtkMRMLSubjectHierarchyConstants.GetDICOMLevelPatient()
+    return (hierarchy.GetItemAncestorAtLevel(item, level) or None) if item else None
+
+
 def remove(scene: slicer.vtkMRMLScene, nodes: Iterable[slicer.vtkMRMLNode]) -> None:
     """Take nodes out of the scene, with their display and storage nodes and their subject hierarchy items."""
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)

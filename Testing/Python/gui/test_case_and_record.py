@@ -300,3 +300,42 @@ def test_what_is_wrong_with_a_habitat_package_stands_below_it(open_module, case_
     assert not ui.packageMessage.isHidden()
     ui.packageFolder.currentPath = ""
     assert ui.packageMessage.isHidden()
+
+
+# --- long words ----------------------------------------------------------------------------------------------------
+
+
+def test_a_long_name_does_not_widen_the_window(open_module, case_nodes):
+    import slicer
+
+    widget = open_module("HCCSurvival")
+    volume = case_nodes.images["portal"]
+    volume.SetName("y" * 300)
+    widget.window.ui.portalSelector.setCurrentNode(volume)
+    widget.window.ui.arterialSelector.setCurrentNode(volume)
+    widget.parent.resize(500, 1000)
+    widget.parent.show()
+    slicer.app.processEvents()
+    assert "is chosen for" in widget.window.ui.volumesMessage.text
+    assert widget.parent.width <= 500
+    widget.parent.hide()
+
+
+def test_volumes_of_two_patients_are_refused_beside_their_fields(open_module, case, case_nodes):
+    from dataclasses import replace
+
+    from hccoutcome.scene.build import add_case
+
+    other = add_case(replace(case, case_id="P002"))
+    widget = open_module("HCCSurvival")
+    fill_in(widget, case_nodes)
+    ui = widget.window.ui
+    ui.arterialSelector.setCurrentNode(case_nodes.images["arterial"])
+    ui.portalSelector.setCurrentNode(case_nodes.images["portal"])
+    assert (ui.volumesMessage.text, ui.applyButton.enabled) == ("", True)
+    for name in ("Of another", case_nodes.images["arterial"].GetName()):
+        other.images["portal"].SetName(name)
+        ui.portalSelector.setCurrentNode(case_nodes.images["portal"])
+        ui.portalSelector.setCurrentNode(other.images["portal"])
+        assert ui.volumesMessage.text.startswith(f"'Arterial phase' and '{name}' lie under different patients")
+    assert not ui.applyButton.enabled
