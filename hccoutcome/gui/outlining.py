@@ -7,6 +7,7 @@ from typing import Any
 from hccoutcome.case import REGIONS
 from hccoutcome.errors import InputError
 from hccoutcome.gui.case_panel import modality_of, volumes_of
+from hccoutcome.gui.panels import show_message
 from hccoutcome.gui.rules import Chosen
 from hccoutcome.gui.run_panel import RunPanel
 from hccoutcome.gui.segment_work import SegmentWork
@@ -90,8 +91,7 @@ class Outlining:
         message = unreviewed_in_words(names)
         if is_draft(state.case.segmentation):
             message = _("This segmentation is a draft: accept it below, or choose another.")
-        self._ui.regionsMessage.setText(message)
-        self._ui.regionsMessage.setVisible(bool(message))
+        show_message(self._ui.regionsMessage, message)
 
     @property
     def facts(self) -> tuple[EngineFacts, ...]:
@@ -142,13 +142,13 @@ class Outlining:
     def accept(self, row: int) -> None:
         """Make a draft part of the case."""
         draft, state = self._waiting[row], self._state
-        if isinstance(draft, tuple):
-            accept_segment(*draft, state.case.case_id)
-            self.run.say(_("Accepted."))
-            self.changed.emit()
-            return
         target = None if is_draft(state.case.segmentation) else state.case.segmentation
         try:
+            if isinstance(draft, tuple):
+                accept_segment(*draft, state.case.case_id)
+                self.run.say(_("Accepted."))
+                self.changed.emit()
+                return
             segmentation, key = accept_draft(draft, state.case.case_id, target)
         except InputError as error:
             self.run.say(str(error))

@@ -104,18 +104,29 @@ def add_draft(handed: HandedDraft, nodes: CaseNodes, volume: slicer.vtkMRMLScala
 
 
 def drafts_in(case_id: str) -> tuple[SceneDraft, ...]:
-    """Return the drafts of a case that wait in the scene."""
+    """Return the drafts of a case that wait in the scene; one whose record is damaged is none: outline it again."""
     case = find_case_nodes(slicer.mrmlScene).get(case_id)
     found = []
     for role, node in {} if case is None else case.findings.items():
         kind, _, region = role.partition(":")
         text = None if case is None else case.findings.get(f"{RECORD}:{region}")
         if kind == DRAFT and text is not None and node.GetSegmentation().GetSegment(region) is not None:
-            data = json.loads(text.GetText())
-            hints = tuple(QualityItem(**hint) for hint in data["hints"])
-            numbers = (data["volume_ml"], data["sha256"], tuple(data["middle"]))
-            found.append(SceneDraft(region, node, data["provenance"], hints, *numbers))
+            draft = _draft_of(region, node, text.GetText())
+            found += [] if draft is None else [draft]
     return tuple(found)
+
+
+def _draft_of(region: str, node: slicer.vtkMRMLSegmentationNode, text: str) -> SceneDraft | None:
+    """Return a draft as its record tells it, None where another version or somebody wrote something else there."""
+    try:
+        data = json.loads(text)
+        record = dict(data["provenance"])
+        hints = tuple(QualityItem(**hint) for hint in data["hints"])
+        middle = tuple(map(float, data["middle"]))
+        draft = SceneDraft(region, node, record, hints, float(data["volume_ml"]), str(data["sha256"]), middle)
+        return draft if draft.source else None
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def reject_drafts(case_id: str, region: str) -> None:
@@ -141,8 +152,10 @@ def accept_draft(
         until somebody shows the segmentation in 3D again.
 
     Raises:
-        InputError: the draft was emptied.
+        InputError: the draft was emptied, or what is known of the segmentation's outlines is damaged.
     """
+    # Read before anything is changed.
+    records_of(target)
     edited = draft.edited
     mask = _labelmap(draft.segmentation, draft.region)
     if mask is None:
@@ -172,6 +185,7 @@ def accept_segment(segmentation: slicer.vtkMRMLSegmentationNode, key: str, case_
     """Note that a person has accepted a segment that came as an automatic draft in a file."""
     from hccoutcome.scene.review import tag_of
 
+    records_of(segmentation)
     segment = segmentation.GetSegmentation().GetSegment(key)
     record = {"engine": tag_of(segment, SOURCE_TAG) or "not stated", "review": REVIEW["accepted"], "accepted": _now()}
     segment.SetTag(REVIEW_TAG, REVIEW["accepted"])

@@ -9,6 +9,7 @@ from typing import Any
 import slicer
 from vtkmodules.vtkCommonCore import reference
 
+from hccoutcome.errors import InputError
 from hccoutcome.scene.nodes import ROLE
 from hccoutcome.segmentation.draft import REVIEW
 
@@ -42,6 +43,18 @@ def tag_of(segment: slicer.vtkSegment, name: str) -> str:
 
 
 def records_of(segmentation: slicer.vtkMRMLSegmentationNode | None) -> Mapping[str, Any]:
-    """Return what is known of who outlined each segment of a segmentation, by its identifier."""
+    """Return what is known of who outlined each segment of a segmentation, by its identifier.
+
+    Raises:
+        InputError: the text was changed or damaged.
+    """
     node = None if segmentation is None else segmentation.GetNodeReference(RECORDS)
-    return json.loads(node.GetText()) if node is not None and node.GetText() else {}
+    if node is None or not node.GetText():
+        return {}
+    try:
+        return dict(json.loads(node.GetText()))
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            f"'{node.GetName()}' should say who outlined the segments of '{segmentation.GetName()}', found something "
+            "else: remove this text from the scene."
+        ) from error

@@ -458,3 +458,36 @@ def test_a_draft_made_in_one_module_waits_in_the_others(application, scene, open
 def test_the_provenance_of_drafts_is_plain_json(scene, survival, until):
     outline(survival, until, node=draw_box(scene))
     assert json.loads(json.dumps(drafts()["tumor"].record))
+
+
+@pytest.mark.parametrize("text", ["", "not json", "{}", "[]", '{"provenance": {}, "hints": 1}'])
+def test_a_draft_whose_record_is_damaged_does_not_stop_the_window(scene, survival, until, text):
+    outline(survival, until, node=draw_box(scene))
+    node = drafts()["tumor"].segmentation
+    from hccoutcome.scene.nodes import nodes_of
+
+    nodes_of(scene, "P001").findings["draft-record:tumor"].SetText(text)
+    survival.window.refresh()
+    assert drafts() == {}
+    assert not survival.window.ui.draftsTable.isVisibleTo(survival.parent)
+    survival.window.ui.segmentationSelector.setCurrentNode(node)
+    assert "is a draft" in survival.window.ui.readyLabel.text, "it is used for nothing all the same"
+
+
+def test_damaged_records_of_outlines_are_a_sentence_and_change_nothing(scene, survival, until, case_nodes):
+    from hccoutcome.scene.review import RECORDS
+
+    node = case_nodes.segmentations[0]
+    outline(survival, until, node=draw_box(scene))
+    text = scene.AddNewNodeByClass("vtkMRMLTextNode", "Who")
+    text.SetText("not json")
+    node.SetNodeReferenceID(RECORDS, text.GetID())
+    before = set(segments(node))
+    ui = survival.window.ui
+    ui.acceptButton.click()
+    assert ui.outlineMessageLabel.text.startswith("'Who' should say who outlined the segments of")
+    assert set(segments(node)) == before
+    assert set(drafts()) == {"tumor"}
+    ui.applyButton.click()
+    until(lambda: ui.applyButton.text == "Apply")
+    assert ui.messageLabel.text.startswith("'Who' should say who outlined")
