@@ -27,6 +27,10 @@ from hccoutcome.progress import Progress, silent
 FORMATS = "NIfTI (.nii, .nii.gz), NRRD, MetaImage or DICOM"
 
 
+RIGHT_ANGLE = 1e-3
+"""How far the cosine between two axes may be from 0; headers round their numbers."""
+
+
 @dataclass(frozen=True)
 class Loaded:
     """An image as read: the voxels, what DICOM says about them, and the files that hold them.
@@ -53,8 +57,8 @@ def read_image(file: ImageFile, phase: str | None = None) -> sitk.Image:
         A 3D image (LPS, mm) in the numeric type in which it was stored; DICOM in its rescaled unit (CT: HU).
 
     Raises:
-        InputError: not found, not an image, damaged, not 3D, voxel size not positive, NaN or infinite voxels, no single
-            DICOM series, slices missing or mixed.
+        InputError: not found, not an image, damaged, not 3D, voxel size not positive, axes not at right angles, NaN or
+            infinite voxels, no single DICOM series, slices missing or mixed.
     """
     return load_image(file, phase).image
 
@@ -68,6 +72,7 @@ def load_image(file: ImageFile, phase: str | None = None, progress: Progress = s
     else:
         loaded = Loaded(_read_volume(file.path, kind), None, files_of(file.path, kind))
     _refuse_several_components(loaded.image, file.path)
+    _refuse_sheared(loaded.image, file.path)
     _refuse_not_finite(loaded.image, file.path)
     return loaded
 
@@ -164,14 +169,25 @@ def _read_volume(path: Path, kind: Kind) -> sitk.Image:
 
 def _unreadable(path: Path, message: str) -> str:
     if "orthonormal" in message:
-        return (
-            f"'{path.name}' was expected to have axes at right angles, found sheared ones: "
-            "resample it to a rectangular grid with the program that wrote it."
-        )
+        return _sheared(path)
     if "data" in message or "reading" in message or "read" in message:
         return f"'{path.name}' is cut short or damaged, its voxels cannot be read: copy it again from its source."
     last = [line.strip() for line in message.splitlines() if line.strip()][-1]
     return f"'{path.name}' was expected to be {FORMATS}, but it cannot be read ({last}): export it again."
+
+
+def _sheared(path: Path) -> str:
+    return (
+        f"'{path.name}' was expected to have axes at right angles, found sheared ones: "
+        "resample it to a rectangular grid with the program that wrote it."
+    )
+
+
+def _refuse_sheared(image: sitk.Image, path: Path) -> None:
+    """Refuse axes that NRRD and MetaImage allow, on which every length, surface and volume would silently be wrong."""
+    axes = np.reshape(image.GetDirection(), (image.GetDimension(), image.GetDimension()))
+    if not np.allclose(axes.T @ axes, np.eye(len(axes)), atol=RIGHT_ANGLE):
+        raise InputError(_sheared(path))
 
 
 def _refuse_several_components(image: sitk.Image, path: Path) -> None:

@@ -15,13 +15,11 @@ from vtkmodules.vtkCommonMath import vtkMatrix4x4
 from hccoutcome.case import CaseFiles, ImageFile, MaskFile, Modality, canonical_region
 from hccoutcome.errors import InputError
 from hccoutcome.imaging.geometry import Geometry, same_geometry, same_lattice
+from hccoutcome.imaging.reading import RIGHT_ANGLE
 from hccoutcome.scene.exchange import BINARY_LABELMAP, empty_grid, region_from_segment
 from hccoutcome.scene.handover import Part, part_of_segment, write_region, write_volume
 from hccoutcome.scene.nodes import SYNTHETIC, CaseNodes, find_case_nodes
 from hccoutcome.scene.review import is_draft, records_of, unreviewed
-
-RIGHT_ANGLE = 1e-3
-"""How far the cosine between two axes may be from 0; headers round their numbers."""
 
 
 @dataclass(frozen=True)

@@ -215,6 +215,14 @@ def test_singular_axes_are_refused(tmp_path, name, pattern, fresh):
     assert "its orientation matrix is singular" in message or "positive voxel size" in message
 
 
+@pytest.mark.parametrize("name", ["image.nrrd", "image.mha"])
+def test_sheared_axes_are_refused(tmp_path, name):
+    """A tilted gantry: NRRD and MetaImage keep it, and every length, surface and volume would be wrong."""
+    image = ct()
+    image.SetDirection((1, 0, 0.2, 0, 1, 0, 0, 0, 1))
+    assert "axes at right angles, found sheared ones: resample it" in refusal_of_image(written(image, tmp_path / name))
+
+
 def test_singular_axes_of_a_nifti_file_are_refused(tmp_path):
     path = with_bytes(written(ct(), tmp_path / "a.nii"), (280, struct.pack("<4f", 0.0, 0.5, 0.0, 0.0)))
     with_bytes(path, (296, struct.pack("<4f", 0.0, 0.75, 0.0, 0.0)))
