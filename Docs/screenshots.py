@@ -1,16 +1,19 @@
 """Make the pictures of the documentation anew: ``python Docs/screenshots.py``.
 
 The case's pictures come from the project's own renderer, the windows from the stand-in for the application in
-``Testing/Host``; both show the synthetic patient, for habitats in MR.
+``Testing/Host``; both show the synthetic patient, for habitats in MR. The networks of the pictures of ATOM and of a map
+have random weights.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,10 @@ THUMBNAIL = (280, 260)
 """Width and height of a thumbnail of the Sample Data module, in pixels."""
 SHOWN = ("arterial-axial", "delayed-axial", "portal-coronal", "surfaces")
 SURVIVAL_PACKAGE = "tace-survival-fusion"
+RANDOM_PACKAGES = {"tace": "response", "haic": "response", "tc": "one-year survival", "hc": "one-year survival"}
+"""What the packages with random weights predict, by model of ATOM."""
+MEDIANS, VIEW = (0.3, 0.5, 0.3, 0.5), 224
+"""Their medians, so that the advice has both stages, and how much of the liver they see (mm, pixels)."""
 RUN = ("applyButton", "progressBar", "readyLabel", "messageLabel")
 """Names of the widgets that show how far a run is."""
 AROUND = 75.0
@@ -55,6 +62,7 @@ def main() -> None:
         clear_scene()
         write_walk(files)
         write_survival(files)
+        write_networks(files, Path(folder))
         clear_scene()
         files = write_phantom(Path(folder) / "mr", 1, PhantomSettings(modality="MR"))
         nodes = add_case(load_case(read_case_folder(files)))
@@ -143,6 +151,65 @@ def write_survival(files: Path) -> None:
     close(widget)
 
 
+def write_networks(files: Path, folder: Path) -> None:
+    """Write ATOM's advice and a map of what a network looks at, by small networks with random weights."""
+    sys.path.append(str(ROOT / "Testing" / "Python" / "deep"))
+    from small_models import SIZE
+    from small_packages import selection_package
+
+    from hccoutcome.package.writing import write_package
+
+    # The fields show the packages' paths as they were typed.
+    with contextlib.chdir(folder):
+        size = replace(SIZE, pixels=VIEW, patch=VIEW // 14)
+        for (model, target), median in zip(RANDOM_PACKAGES.items(), MEDIANS, strict=True):
+            package = selection_package(target, median=median, size=size)[0]
+            write_package(
+                replace(package, name=f"random-{model}", title=f"Random weights ({model})"), f"random-{model}"
+            )
+        widget = open_case("HCCResponse", files)
+        ui = widget.window.ui
+        ui.atomButton.collapsed = ui.mapsButton.collapsed = False
+        for model in RANDOM_PACKAGES:
+            getattr(ui, f"atom{model.title()}Package").currentPath = f"random-{model}"
+        title = ui.atomApplyButton.text
+        ui.atomApplyButton.click()
+        wait_for(lambda: ui.atomApplyButton.text == title)
+        write(grab(widget, "atomButton"), "atom.png")
+        title = ui.mapsApplyButton.text
+        ui.mapsApplyButton.click()
+        wait_for(lambda: ui.mapsApplyButton.text == title)
+        write(map_picture(widget), "map.png")
+        close(widget)
+
+
+def map_picture(widget: Any) -> Image.Image:
+    """Return the panel of maps, and the first map over its image as the report draws it."""
+    from hccoutcome.deep.relevance import RelevanceMap
+    from hccoutcome.report.relevance_figure import relevance_picture
+    from hccoutcome.scene.exchange import image_from_node
+    from hccoutcome.scene.nodes import PHASE, nodes_of
+    from hccoutcome.scene.overlay import volumes_of_networks
+
+    case, data = widget.window.state.case, widget.logic.networkMaps.mapped.data
+    volume = volumes_of_networks(nodes_of(case.portal.GetScene(), case.case_id))[0]
+    phase = volume.GetAttribute(PHASE)
+    # Of the methods only SHAP knows a sign; the window's first one is taken.
+    found = RelevanceMap(phase, data["method"], data["unit"], data["method"] == "shap", image_from_node(volume))
+    picture = relevance_picture(found, image_from_node(getattr(case, phase)), data["package"]["name"], synthetic=True)
+    return beside(grab(widget, "mapsButton"), Image.open(io.BytesIO(picture)).convert("RGB"))
+
+
+def beside(panel: Image.Image, image: Image.Image) -> Image.Image:
+    """Return a part of a window and at its right a picture, on the window's ground."""
+    panel = panel.convert("RGB")
+    size = (panel.width + image.width, max(panel.height, image.height))
+    sheet = Image.new("RGB", size, panel.getpixel((0, 0)))
+    sheet.paste(panel, (0, 0))
+    sheet.paste(image, (panel.width, 0))
+    return few_colours(sheet, 256)
+
+
 def draft_picture(widget: Any) -> Image.Image:
     """Return the panel with a draft of the tumour that waits to be accepted, and the draft over the image."""
     from matplotlib.figure import Figure
@@ -172,15 +239,9 @@ def draft_picture(widget: Any) -> Image.Image:
     axes.set_title("Draft over the portal venous phase, synthetic data", fontsize=9)
     stream = io.BytesIO()
     figure.savefig(stream, format="png")
-    image = Image.open(stream).convert("RGB")
-    sheet = Image.new(
-        "RGB", (panel.width + image.width, max(panel.height, image.height)), panel.convert("RGB").getpixel((0, 0))
-    )
-    sheet.paste(panel.convert("RGB"), (0, 0))
-    sheet.paste(image, (panel.width, 0))
     widget.window.outlining.reject(0)
     ui.promptSelector.setCurrentNode(None)
-    return few_colours(sheet, 256)
+    return beside(panel, Image.open(stream).convert("RGB"))
 
 
 def box_around(segmentation: Any) -> Any:

@@ -17,9 +17,9 @@ EXTRACTOR = {stages: ResNetSize((1, 1, 1, 1), 0.125, stages=stages) for stages i
 PHASES, SLICES = 2, 3
 
 
-def selection(variables: int = VARIABLES) -> DeepModel:
+def selection(variables: int = VARIABLES, size: SelectionSize = SIZE) -> DeepModel:
     torch.manual_seed(3)
-    network = SelectionNetwork(SIZE, variables)
+    network = SelectionNetwork(size, variables)
     with torch.no_grad():  # larger weights than at the start, so that what is read counts
         for parameter in (network.slopes, network.levels, network.positions):
             parameter.mul_(20)

@@ -35,15 +35,17 @@ def table() -> pd.DataFrame:
     )
 
 
-def selection_package(target="response", phantoms=True, median=0.5, variables=True) -> tuple[Package, DeepModel]:
-    model = small_models.selection(3 if variables else 0)
+def selection_package(
+    target="response", phantoms=True, median=0.5, variables=True, size=small_models.SIZE
+) -> tuple[Package, DeepModel]:
+    model = small_models.selection(3 if variables else 0, size)
     if variables:
         model.network.clinic.learn(np.column_stack([column.numbers(table()[column.name]) for column in _columns()]))
     config = DeepConfig(
         system="selection" if variables else "selection-vit",
         target=target,
         size=model.network.size.to_dict(),
-        view=SelectionView(pixels=32),
+        view=SelectionView(pixels=size.pixels),
         median=median,
         phantoms=phantoms,
         columns=_columns() if variables else (),
