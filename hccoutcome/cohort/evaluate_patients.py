@@ -28,6 +28,8 @@ from hccoutcome.evaluation.study import Left, Step, classes_of
 from hccoutcome.files import sha256_of
 
 _FEW_LEVELS = 10
+_MOST_KINDS = 20
+"""A covariate of more different texts names patients, not kinds of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -262,16 +264,31 @@ def _share(values: pd.Series, level: Any) -> str:
 # --- columns by name ------------------------------------------------------------------------------------------------
 
 
+def _covariate(column: pd.Series) -> pd.Series:
+    """Return a column, unless it names patients, who then stood in the report.
+
+    Raises:
+        InputError: the patients, or texts of too many kinds.
+    """
+    kinds = 0 if pd.api.types.is_numeric_dtype(column) else column.nunique()
+    if column.name == ID_COLUMN or kinds > _MOST_KINDS:
+        raise InputError(
+            f"'{column.name}' should be a number or one of at most {_MOST_KINDS} kinds of patients, found "
+            f"{column.nunique()} different values: name another column."
+        )
+    return column
+
+
 def columns_named(table: pd.DataFrame, extras: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     """Return columns of the table or of the extra ones by their names.
 
     Raises:
-        InputError: there is no such column.
+        InputError: there is no such column, or it names patients.
     """
     found = {}
     for name in names:
         if name in extras.columns:
-            found[name] = extras.loc[table.index, name]
+            found[name] = _covariate(extras.loc[table.index, name])
         elif name in table.columns:
             found[name] = table[name]
         else:

@@ -79,6 +79,10 @@ def check_settings(settings: StudySettings, task: Task) -> None:
         )
     if settings.treatment and not settings.match:
         raise InputError(f"Matching by '{settings.treatment}' needs covariates to match on, found none: name them.")
+    if settings.treatment and settings.treatment in settings.match:
+        raise InputError(
+            f"'{settings.treatment}' is the treatment and cannot be matched on as well: leave it out of one."
+        )
     if settings.match and not settings.treatment:
         raise InputError("Covariates to match on are named, and no treatment: name its column.")
     if settings.survival_folds < 2 or settings.threshold_folds == 1:

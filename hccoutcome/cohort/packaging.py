@@ -31,6 +31,7 @@ from hccoutcome.package.learned_system import inputs_of, installed_versions
 from hccoutcome.package.liver_scores import variable_need
 from hccoutcome.package.prognosis import Prognosis
 from hccoutcome.package.reference import Reference, learned_distribution, learned_reference
+from hccoutcome.package.schema import check_name
 from hccoutcome.package.skops_file import dump_model
 from hccoutcome.package.threshold import ClassThreshold, PredictedOutcome, Rate, ThresholdRule
 from hccoutcome.package.vectors import made_up_rows, make_vectors
@@ -180,6 +181,8 @@ def train_package(
         InputError: the cohort does not allow it; the message says why.
     """
     system = trainable(settings.system)
+    if settings.name:
+        check_name(settings.name)
     data = learning_data(cohort, settings.endpoint, settings.reader)
     check_enough(data)
     settings = replace(settings, modality=settings.modality or system.modalities[0])

@@ -26,6 +26,7 @@ from hccoutcome.strict_json import Fields, canonical_json, one_of
 
 SCALES = ("probability", "score", "log hazard", "points", "stage", "grade")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+_NAME_IN_WORDS = "lower case letters, digits and dashes"
 _VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -69,7 +70,7 @@ def parse_manifest(manifest: Any) -> Package:
     fields = Fields(manifest, MANIFEST)
     _check_schema(fields)
     package = Package(
-        name=_matching(fields, "name", _NAME, "lower case letters, digits and dashes"),
+        name=_matching(fields, "name", _NAME, _NAME_IN_WORDS),
         version=_matching(fields, "version", _VERSION, "three numbers like 1.0.0"),
         system=fields.text("system"),
         title=fields.text("title"),
@@ -110,6 +111,15 @@ def _check_schema(fields: Fields) -> None:
             f"{MANIFEST} follows version {schema} of the package format and this software reads version {SCHEMA}: "
             "install the version of the software that the package was made for."
         )
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that no package may have.
+
+    Raises:
+        InputError: it is none.
+    """
+    _matching(Fields({"name": name}, "the package"), "name", _NAME, _NAME_IN_WORDS)
 
 
 def _matching(fields: Fields, name: str, pattern: re.Pattern[str], meaning: str) -> str:

@@ -280,6 +280,17 @@ def test_reasons_lose_the_numbers_of_the_patient_and_nothing_else(number: str, c
 # --- beside covariates -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("column", ["case_id", "ward"])
+def test_a_column_that_names_patients_is_no_covariate(tables, tmp_path, column) -> None:
+    def change(rows) -> None:
+        for row in rows:
+            row["ward"] = f"patient of {row['case_id']}"
+
+    study = read_study_cohort(rewritten(tables[0], tmp_path / "table.csv", change), extras=("ward", column))
+    with pytest.raises(InputError, match=f"'{column}' should be a number or one of at most 20 kinds"):
+        evaluate(study, StudySettings(("cox-ridge:clinical",), adjust=(column,), **NOTHING_ELSE))
+
+
 def test_columns_outside_the_schema_adjust_and_match(tables, tmp_path) -> None:
     draw = np.random.default_rng(7)
 
@@ -451,6 +462,7 @@ def test_endpoints_that_do_not_fit_are_refused(names, endpoint, sentence) -> Non
         ({"bootstrap": -1}, "counted from 0, found a negative number"),
         ({"treatment": "cirrhosis"}, "needs covariates to match on, found none"),
         ({"match": ("age",)}, "no treatment: name its column"),
+        ({"treatment": "cirrhosis", "match": ("cirrhosis",)}, "'cirrhosis' is the treatment and cannot be matched on"),
         ({"adjust": ("agee",)}, "no column 'agee'; did you mean 'age'"),
         ({"treatment": "age", "match": ("cirrhosis",)}, "marked 1 and its absence 0, found"),
         ({"months": 1000.0}, "horizon lies between the first event"),

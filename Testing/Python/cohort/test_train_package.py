@@ -346,3 +346,9 @@ def test_equal_rows_under_several_names_are_doubted(tables, tmp_path) -> None:
     made = train_package(table, TrainSettings("cox-ridge", "os", modality="clinical", folds=2, repeats=1))
     assert any(doubt.startswith("3 rows stand in the table under more than one name") for doubt in made.doubts)
     assert "3 rows stand in the table under more than one name" in made.package.card
+
+
+def test_a_name_that_no_package_may_have_is_refused_before_the_work(cohort) -> None:
+    settings = TrainSettings("cox-ridge", "os", modality="clinical", name="My model", folds=3, repeats=10**6)
+    with pytest.raises(InputError, match="'name' should be lower case letters, digits and dashes, found 'My model'"):
+        train_package(cohort, settings)
