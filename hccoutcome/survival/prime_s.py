@@ -135,7 +135,7 @@ class PrimeS(SurvivalEstimator):
         with warnings.catch_warnings():
             # At the minimum no step of a float makes the loss smaller.
             warnings.filterwarnings("ignore", message=".*precision loss", category=ConvergenceWarning)
-            machine.fit(values, outcome)
+            machine.fit(values, _without_zero(outcome))
         # With ranking alone scikit-survival predicts minus the product with its coefficients.
         return -machine.coef_
 
@@ -149,6 +149,18 @@ class PrimeS(SurvivalEstimator):
                 risk = inner[test] @ self._coefficients(inner[train], outcome[train], alpha)
                 scores.append(concordance(outcome[test], risk))
         return max(found, key=lambda alpha: float(np.mean(found[alpha])))
+
+
+def _without_zero(outcome: np.ndarray) -> np.ndarray:
+    """Return the outcome with all times a month later where one is 0, which the library refuses.
+
+    Ranking reads the order of the times alone.
+    """
+    if outcome["time"].min() > 0:
+        return outcome
+    later = outcome.copy()
+    later["time"] += 1.0
+    return later
 
 
 def fusion_weights(concordances: Mapping[str, float]) -> dict[str, float]:

@@ -109,3 +109,13 @@ def test_permuted_outcomes_are_not_learned():
     found = check_leaks(model, table, survival(hazard, 2), seed=1, folds=3)
     assert found.columns == 480
     assert found.clean, found.figure
+
+
+def test_a_time_of_0_is_the_earliest_and_no_error(cohort):
+    X, y = cohort
+    first = y["time"].argmin()
+    zero = y.copy()
+    zero["time"][first] = 0.0
+    expected = PrimeS("clinical").fit(X, y)
+    found = PrimeS("clinical").fit(X, zero)
+    np.testing.assert_allclose(found.predict(X), expected.predict(X), atol=1e-9)
