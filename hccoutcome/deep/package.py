@@ -39,6 +39,14 @@ VIEWS: Mapping[str, type[View]] = MappingProxyType(
     {"selection": SelectionView, "selection-vit": SelectionView, "tci": TciView, "dlopctr": DlopctrView}
 )
 SHOWN_MONTHS = (12.0, 24.0, 36.0)
+_BOUNDS: Mapping[str, tuple[float, float]] = MappingProxyType(
+    {
+        **dict.fromkeys(("pixel", "voxel", "thickness"), (0.05, 50.0)),
+        **dict.fromkeys(("low", "high"), (-1e6, 1e6)),
+        "pixels": (1, 4096), "patches": (1, 256), "reach": (0, 64), "levels": (2, 4096), "margin": (0.0, 500.0),
+    }
+)  # fmt: skip
+"""Least and largest value of what tells how a network looks: beyond them memory ends, or no image can be made."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,13 @@ class DeepConfig:
     def phases(self) -> tuple[str, ...]:
         """The phases that it reads."""
         return (self.view.phase,) if isinstance(self.view, DlopctrView) else self.view.phases
+
+    @property
+    def planes(self) -> int:
+        """How many planes it reads of a case."""
+        if isinstance(self.view, DlopctrView):
+            return self.view.patches
+        return len(self.phases) * (len(self.view.offsets) if isinstance(self.view, TciView) else 1)
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of ``weights.json``."""
@@ -112,13 +127,17 @@ class DeepConfig:
             breaks=tuple(float(value) for value in breaks),
         )
         fields.done()
+        if config.target != "survival" and not 0 <= config.median <= 1:
+            raise InputError(
+                f"{WHERE}: 'median' of probabilities lies from 0 to 1, found {config.median:g}: get it again."
+            )
         return config
 
 
 def _view(data: Mapping[str, Any], kind: type[View]) -> View:
     """Return how a network looks at a case, its settings of the types that they have in the code."""
     usual = kind().to_dict()
-    if set(data) != set(usual) or any(not _alike(data[name], usual[name]) for name in usual):
+    if set(data) != set(usual) or any(not _alike(data[name], usual[name]) for name in usual) or not _sensible(data):
         raise InputError(f"{WHERE}: 'view' is not how {kind.__name__} looks at a case: get the package again.")
     given: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
     return kind(**given)
@@ -129,7 +148,20 @@ def _alike(value: Any, usual: Any) -> bool:
         return isinstance(value, list) and bool(value) and all(_alike(item, usual[0]) for item in value)
     if type(usual) is float:
         return type(value) in (int, float) and math.isfinite(value)
-    return type(value) is type(usual) and (type(value) is not int or 0 <= value <= 4096)
+    return type(value) is type(usual)
+
+
+def _sensible(data: Mapping[str, Any]) -> bool:
+    """Return whether planes can be made of such settings, of the right types, and hold grey levels from 0 to 1."""
+    phases, low, high = data.get("phases", []), data.get("low", 0.0), data.get("high", 1.0)
+    shares = data.get("percentiles", [0.0, 100.0])
+    return (
+        all(least <= data[name] <= most for name, (least, most) in _BOUNDS.items() if name in data)
+        and len(set(phases)) == len(phases)
+        and low < high
+        and len(shares) == 2
+        and 0 <= shares[0] < shares[1] <= 100
+    )
 
 
 def network_input(

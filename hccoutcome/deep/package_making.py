@@ -109,7 +109,7 @@ def make_package(config: DeepConfig, model: DeepModel, table: pd.DataFrame, maki
         settings=dict(making.settings),
         weights=config.to_json(),
         models={NETWORK: network_bytes(model)},
-        vectors=make_vectors(model, _planes(config), config.view.pixels, _made_up(config, table)),
+        vectors=make_vectors(model, config.planes, config.view.pixels, _made_up(config, table)),
         threshold=making.threshold,
         prognosis=making.prognosis,
         card=making.card,
@@ -154,12 +154,6 @@ def _need(column: Column, table: pd.DataFrame) -> VariableNeed:
 
 def _values(column: Column, table: pd.DataFrame) -> np.ndarray:
     return np.array([np.nan if value is None else float(value) for value in table[column.name]])
-
-
-def _planes(config: DeepConfig) -> int:
-    if isinstance(config.view, TciView):
-        return len(config.view.phases) * len(config.view.offsets)
-    return len(config.phases) if config.system != "dlopctr" else config.view.patches  # type: ignore[union-attr]
 
 
 def _made_up(config: DeepConfig, table: pd.DataFrame) -> list[list[float]]:

@@ -226,10 +226,18 @@ def check_vectors(model: DeepModel, config: DeepConfig, package: Package) -> Non
     planes, pixels = (fields.value(name, int, "a whole number") for name in ("planes", "pixels"))
     cases, expected = fields.objects("cases"), fields.value("expected", list, "a list of results")
     fields.done()
-    if not cases or len(cases) != len(expected) or pixels != config.view.pixels or not 0 < planes <= 256:
+    if not cases or len(cases) != len(expected) or (planes, pixels) != (config.planes, config.view.pixels):
         raise InputError(f"{VECTORS} should hold a result for each of its cases: get the package again.")
-    found = [_result(model, _vector_case(case, config), planes, pixels) for case in cases]
-    if not all(isinstance(row, list) and len(row) == len(own) for row, own in zip(expected, found, strict=True)):
+    made_up = [_vector_case(case, config) for case in cases]
+    try:
+        found = [_result(model, case, planes, pixels) for case in made_up]
+    except RuntimeError:
+        if model.device.type != "cpu":  # the device may have failed, which says nothing of the package
+            raise
+        raise InputError(
+            f"The network of '{package.name}' does not fit how it is to look at a case: get the package again."
+        ) from None
+    if not all(_numbers(row) and len(row) == len(own) for row, own in zip(expected, found, strict=True)):
         raise InputError(f"{VECTORS} holds results of another network: get the package again.")
     apart = np.abs(np.array(found) - np.array(expected, float)).max()
     if not apart <= TOLERANCE * max(1.0, np.abs(np.array(expected, float)).max()):
@@ -244,6 +252,12 @@ def _vector_case(data: Any, config: DeepConfig) -> dict[str, Any]:
     clinical = fields.value("clinical", list, "a list of numbers")
     case = {"seed": fields.value("seed", int, "a whole number"), "clinical": clinical}
     fields.done()
-    if len(clinical) != len(config.columns) or not all(type(value) in (int, float) for value in clinical):
-        raise InputError(f"{VECTORS} should hold a number for each clinical variable: get the package again.")
+    if len(clinical) != len(config.columns) or not _numbers(clinical) or case["seed"] < 0:
+        raise InputError(
+            f"{VECTORS} should hold a seed and a number for each clinical variable: get the package again."
+        )
     return case
+
+
+def _numbers(values: Any) -> bool:
+    return isinstance(values, list) and all(type(value) in (int, float) for value in values)

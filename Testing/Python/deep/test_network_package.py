@@ -176,6 +176,9 @@ def weights(package, **entries):
 
 BASE = selection_package()[0]
 HEAD = load(BASE.models[NETWORK])["head.weight"]
+FIRST, CASES = BASE.vectors["cases"][0], len(BASE.vectors["cases"])
+LARGER = weights(BASE, view={**BASE.weights["view"], "pixels": 64})
+TCI = tci_package()[0]
 
 
 @pytest.mark.parametrize(
@@ -194,6 +197,10 @@ HEAD = load(BASE.models[NETWORK])["head.weight"]
         (weights(BASE, size={**BASE.weights["size"], "secret": 1}), "not one of selection"),
         (replace(BASE, vectors={**BASE.vectors, "expected": []}), "result for each"),
         (replace(BASE, vectors={**BASE.vectors, "pixels": 31}), "result for each"),
+        (replace(BASE, vectors={**BASE.vectors, "planes": 3}), "result for each"),
+        (replace(LARGER, vectors={**BASE.vectors, "pixels": 64}), "does not fit how it is to look"),
+        (replace(BASE, vectors={**BASE.vectors, "expected": [["x"]] * CASES}), "results of another network"),
+        (replace(BASE, vectors={**BASE.vectors, "cases": [dict(FIRST, seed=-1)] * CASES}), "a seed and a number"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -208,6 +215,15 @@ def test_weights_that_are_not_the_networks_are_refused(package, says):
         (weights(BASE, system="tci"), "'view'"),
         (weights(BASE, view={**BASE.weights["view"], "pixels": "many"}), "'view'"),
         (weights(BASE, view={**BASE.weights["view"], "pixels": 10**7}), "'view'"),
+        (weights(BASE, view={**BASE.weights["view"], "pixels": 0}), "'view'"),
+        (weights(BASE, view={**BASE.weights["view"], "pixel": 0.0}), "'view'"),
+        (weights(BASE, view={**BASE.weights["view"], "thickness": 1e-7}), "'view'"),
+        (weights(BASE, view={**BASE.weights["view"], "low": 350.0}), "'view'"),
+        (weights(BASE, view={**BASE.weights["view"], "phases": ["portal", "portal"]}), "'view'"),
+        (weights(TCI, view={**TCI.weights["view"], "percentiles": [0.5]}), "'view'"),
+        (weights(TCI, view={**TCI.weights["view"], "percentiles": [99.5, 0.5]}), "'view'"),
+        (weights(TCI, view={**TCI.weights["view"], "levels": 1}), "'view'"),
+        (weights(BASE, median=-3.0), "'median'"),
         (weights(BASE, view={**BASE.weights["view"], "phases": ["portal"]}), "other phases"),
         (weights(BASE, columns=[]), "other phases or variables"),
         (weights(BASE, model="dream"), "dream"),
