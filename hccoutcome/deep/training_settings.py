@@ -12,6 +12,8 @@ from hccoutcome.errors import InputError
 
 Optimiser = Literal["adam", "adamw"]
 MOST_WORKERS = 8
+LARGEST_SEED = 2**32 - 1
+"""That scikit-learn and NumPy take."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class TrainingSettings:
         for name, bound in least.items():
             if getattr(self, name) < bound:
                 raise InputError(f"'{name}' of the training is at least {bound}, found {getattr(self, name)}.")
+        if self.seed > LARGEST_SEED:
+            raise InputError(f"'seed' of the training is at most {LARGEST_SEED}, found {self.seed}.")
         if not self.learning_rate > 0 or not self.weight_decay >= 0:
             raise InputError(
                 "The learning rate lies above 0 and the weight decay is not negative, found "

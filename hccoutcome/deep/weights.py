@@ -119,6 +119,12 @@ def _check(found: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Pa
     if unknown:
         raise InputError(_other(path, len(unknown), f"has '{unknown[0]}', which the network has not"))
     for name, tensor in found.items():
+        if tensor.layout != torch.strided or tensor.is_floating_point() != expected[name].is_floating_point():
+            raise InputError(
+                f"Numbers of the network's own kind were expected, found '{name}' of '{path.name}' to be "
+                f"{str(tensor.dtype).removeprefix('torch.')} ({str(tensor.layout).removeprefix('torch.')}): fetch it "
+                "again."
+            )
         if tensor.shape != expected[name].shape:
             shapes = " against ".join(str(tuple(each)) for each in (tensor.shape, expected[name].shape))
             raise InputError(_other(path, 1, f"has '{name}' in another shape, {shapes}"))

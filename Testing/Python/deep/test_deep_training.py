@@ -333,6 +333,7 @@ def test_a_full_device_is_a_sentence(tmp_path):
         ({"epochs": 0}, "'epochs' of the training is at least 1, found 0"),
         ({"batch": 0}, "'batch' of the training is at least 1"),
         ({"seed": -1}, "'seed' of the training is at least 0, found -1"),
+        ({"seed": 2**32}, "'seed' of the training is at most 4294967295"),
         ({"learning_rate": 0.0}, "The learning rate lies above 0"),
         ({"weight_decay": float("nan")}, "the weight decay is not negative"),
     ],

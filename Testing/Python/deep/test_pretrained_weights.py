@@ -22,6 +22,8 @@ from hccoutcome.cli import main  # noqa: E402
 from hccoutcome.cohort.deep_settings import USUAL  # noqa: E402
 from hccoutcome.deep.package_network import load_model  # noqa: E402
 from hccoutcome.deep.resnet import DLOPCTR_EXTRACTOR, TCI_EXTRACTOR  # noqa: E402
+from hccoutcome.deep.weights import read_resnet  # noqa: E402
+from hccoutcome.errors import InputError  # noqa: E402
 from hccoutcome.package.reading import read_package  # noqa: E402
 
 WIDEN = 0.125
@@ -88,3 +90,18 @@ def test_another_name_or_shape_is_a_sentence(spoil, says, narrow, tmp_path, caps
     assert "belong to another network" in said
     assert "Traceback" not in said
     assert not (tmp_path / "package").exists()
+
+
+def whole_numbers(tensor: torch.Tensor) -> torch.Tensor:
+    return (tensor * 100).to(torch.int32)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"), [(whole_numbers, r"int32 \(strided\)"), (torch.Tensor.to_sparse, r"float32 \(sparse_coo\)")]
+)
+def test_numbers_of_another_kind_are_refused(spoil, says, tmp_path):
+    weights = standard((1, 1, 1, 1), WIDEN)
+    size = replace(TCI_EXTRACTOR["base"], blocks=(1, 1, 1, 1), widen=WIDEN)
+    torch.save({**weights, "conv1.weight": spoil(weights["conv1.weight"])}, tmp_path / "resnet.pth")
+    with pytest.raises(InputError, match=f"'conv1.weight' of 'resnet.pth' to be {says}"):
+        read_resnet(tmp_path / "resnet.pth", size)
