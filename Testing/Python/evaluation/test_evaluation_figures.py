@@ -32,7 +32,7 @@ from hccoutcome.evaluation.figures.selection import draw_selection
 from hccoutcome.evaluation.figures.style import p_text, save
 from hccoutcome.evaluation.outcomes import as_structured
 from hccoutcome.evaluation.subgroups import forest
-from hccoutcome.evaluation.survival import kaplan_meier_by_group, log_rank
+from hccoutcome.evaluation.survival import kaplan_meier, kaplan_meier_by_group, log_rank
 from hccoutcome.evaluation.timedependent import time_dependent_auc, time_dependent_brier
 
 RANDOM = np.random.default_rng(3)
@@ -161,6 +161,13 @@ def test_survival_curves_stand_over_their_numbers_at_risk() -> None:
     assert "log-rank p < 0.001" in words(figure)
     assert "HR, high " in words(figure)
     assert [line.get_label() for line in above.lines[::2]] == ["high risk", "low risk"]
+
+
+def test_a_survival_curve_begins_at_1_though_somebody_dies_at_once() -> None:
+    curve = kaplan_meier(as_structured([True, True, False], [0.0, 5.0, 9.0]))
+    line = draw_kaplan_meier([curve]).axes[0].lines[0]
+    assert (line.get_xdata()[0], line.get_ydata()[0]) == (0.0, 1.0)
+    assert (line.get_xdata()[1], line.get_ydata()[1]) == (0.0, pytest.approx(2 / 3))
 
 
 @pytest.mark.parametrize(

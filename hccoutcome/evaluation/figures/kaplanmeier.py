@@ -59,7 +59,9 @@ def draw_kaplan_meier(
         figure = new_figure(2.5 + LINE * (len(curves) + rows))
         axes, table = figure.subplots(2, 1, height_ratios=(2.4, LINE * len(curves) + 0.08), sharex=True)
         for curve, colour, dashes in zip(curves, COLOURS, DASHES, strict=False):
-            axes.step(curve.times, curve.survival, where="post", color=colour, linestyle=dashes, label=curve.name)
+            # Everybody begins alive, whoever has the event at once.
+            steps = np.append(0.0, curve.times), np.append(1.0, curve.survival)
+            axes.step(*steps, where="post", color=colour, linestyle=dashes, label=curve.name)
             axes.fill_between(curve.times, curve.lower, curve.upper, step="post", color=colour, alpha=0.13, linewidth=0)
             left = curve.censored > 0
             axes.plot(curve.times[left], curve.survival[left], "|", color=colour, markersize=3.5, markeredgewidth=0.7)
