@@ -29,6 +29,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
     ("number", "sentence"),
     [
         (errno.ENOSPC, "disk of '.*' is full"),
+        (errno.EFBIG, "disk of '.*' is full"),
         (errno.EROFS, "cannot be written to"),
         (errno.EACCES, "cannot be written"),
     ],

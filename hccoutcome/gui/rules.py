@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -136,21 +137,33 @@ def case_id_error(case_id: str) -> str:
 
 def folder_error(path: str) -> str:
     """Return the sentence on a folder in which files cannot be kept, empty where they can or none is named."""
-    folder = Path(path)
-    if not path or (folder.is_dir() and os.access(folder, os.W_OK)):
+    try:
+        found = _instead_of_folder(Path(path)) if path else ""
+    except (OSError, ValueError):
+        found = _("a name that the system does not take")
+    if not found:
         return ""
-    if not folder.exists() and any(parent.is_dir() and os.access(parent, os.W_OK) for parent in folder.parents[:1]):
-        return ""
-    found = _("a file") if folder.is_file() else _("one that is not there") if not folder.exists() else _("another")
     return _("Files are kept in a folder that can be written to, found {found}: choose another, or none.").format(
         found=found
     )
 
 
+def _instead_of_folder(folder: Path) -> str:
+    """Return what is there instead of a folder that can be written to, empty where there is one or it can be made."""
+    if not folder.exists():
+        parent = folder.parent
+        return "" if parent.is_dir() and os.access(parent, os.W_OK) else _("one that is not there")
+    if folder.is_file():
+        return _("a file")
+    return "" if folder.is_dir() and os.access(folder, os.W_OK) else _("another")
+
+
 def file_error(path: str) -> str:
     """Return the sentence on a file that is not there, empty where it is or none is named."""
-    if not path or Path(path).is_file():
-        return ""
+    # At a name that the system does not take nothing can be.
+    with suppress(OSError, ValueError):
+        if not path or Path(path).is_file():
+            return ""
     return _("A file was expected at '{path}', found none: check the path.").format(path=path)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,11 @@ def read_model_data(folder: Path) -> Mapping[str, Any]:
         InputError: there is none, it was changed since it was written, or another version wrote it.
     """
     path = folder / MODEL_FILE
-    if not path.is_file():
+    found = False
+    # In a folder of a name that the system does not take, as one that is too long, nothing is.
+    with suppress(OSError, ValueError):
+        found = path.is_file()
+    if not found:
         raise InputError(
             f"A habitat package is a folder with {MODEL_FILE}, found none in '{folder}': check the path, or learn one "
             "from a cohort."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -96,8 +97,10 @@ def _locate(name: str, folders: tuple[Path, ...]) -> Path:
     if name in known:
         return known[name]
     path = Path(name)
-    if name and (path.exists() or path.is_symlink()):
-        return path
+    # A text that the system takes for no name, as one that is too long, is no package either.
+    with suppress(OSError, ValueError):
+        if name and (path.exists() or path.is_symlink()):
+            return path
     raise InputError(f"There is no package '{name}'; {nearest(name, known)}, or the path of a folder or zip.")
 
 

@@ -302,6 +302,25 @@ def test_what_is_wrong_with_a_habitat_package_stands_below_it(open_module, case_
     assert ui.packageMessage.isHidden()
 
 
+def test_a_path_that_the_system_does_not_take_is_a_sentence_and_the_window_opens(application, open_module, case_nodes):
+    name = "x" * 300
+    response = open_module("HCCResponse")
+    ui, state = response.window.ui, response.window.state
+    fill_in(response, case_nodes)
+    ui.outputFolder.currentPath = name
+    assert "found a name that the system does not take" in ui.outputMessage.text
+    ui.modelsList.setCurrentRow(list(response.window.models.models).index("haic-mri-crh"))
+    ui.referenceFile.currentPath = name
+    assert "A file was expected at" in ui.referenceMessage.text
+    ui.atomTacePackage.currentPath = name
+    assert "There is no package" in ui.atomTaceMessage.text
+    state.own_packages, state.habitat.package, state.habitat.method = [name], name, "two-step"
+    assert "There is no package" in ui.addPackageMessage.text
+    application.leave(response)
+    habitat = open_module("HCCHabitat")
+    assert "A habitat package is a folder" in habitat.window.ui.packageMessage.text
+
+
 # --- long words ----------------------------------------------------------------------------------------------------
 
 
