@@ -196,6 +196,19 @@ def test_training_again_gives_the_same_bytes_in_another_process(tmp_path, tables
     assert "imaging.skops" in files[0]
 
 
+def test_crh_is_trained_by_the_command_and_asks_a_case_for_the_habitats_that_it_reads(tmp_path):
+    table, features = write_tables(tmp_path / "crh", 100)
+    found = pd.read_csv(features, index_col=0)
+    signal = patients(100)[1] + np.random.default_rng(3).normal(size=100)
+    found.assign(**{"arterial_habitat2_original_firstorder_Kurtosis": signal}).to_csv(features)
+    arguments = ["train", "crh", str(table), "--features", str(features), "--images", "MR", "--extraction", "haic-mri"]
+    assert main([*arguments, "--folds", "2", "--repeats", "1", "--out", str(tmp_path / "package")]) == 0
+    package = read_package(tmp_path / "package")
+    assert package.requirements.modality == "MR"
+    assert "habitat2" in {need.region for need in package.requirements.regions}
+    assert "arterial_habitat2_original_firstorder_Kurtosis" in package.requirements.features
+
+
 def test_the_command_says_what_came_out(tmp_path, tables, capsys):
     arguments = ["train", "bclc", str(tables[0]), "--folds", "3", "--repeats", "1", "--out", str(tmp_path / "b.zip")]
     assert main([*arguments, "--json"]) == 0
