@@ -20,10 +20,11 @@ from hccoutcome.gui.habitat_rules import (
     ready_for_habitats,
 )
 from hccoutcome.gui.habitat_work import HabitatWork
+from hccoutcome.gui.panels import show_message
 from hccoutcome.gui.result_panels import QualityPanel
 from hccoutcome.gui.rules import Chosen, Needs, ready, summary
 from hccoutcome.gui.translate import _
-from hccoutcome.gui.window import Application, CaseWindow, Works
+from hccoutcome.gui.window import OUTDATED, Application, CaseWindow, Works
 from hccoutcome.habitat.facts import PackageFacts, read_facts
 from hccoutcome.habitat.settings import HabitatSettings
 from hccoutcome.scene.display import show_chart, show_map
@@ -200,6 +201,9 @@ class HabitatWindow(CaseWindow):
         found = self._in_scene()
         self.found.show(found)
         self.map.show(found)
+        work = self.habitats
+        outdated = self.state is not None and work.result is not None and not work.is_of(self.scene_case())
+        show_message(self.ui.habitatResultsMessage, OUTDATED if outdated else "")
         findings = self.analysis.findings
         self.quality.show(findings)
         for widget in (self.ui.resultsTable, self.ui.detailsLabel, self.ui.reportButton):

@@ -86,6 +86,21 @@ class HabitatWork(CaseWork):
         self._launch(own, job_of, wait)
         return self.result
 
+    def is_of(self, case: SceneCase) -> bool:
+        """Whether the last job was on the phases and the region of this case as they are now."""
+        done = self._case
+        if done is None:
+            return False
+        return super().is_of(
+            replace(
+                case,
+                volumes={phase: case.volumes[phase] for phase in done.volumes if phase in case.volumes},
+                segments={region: case.segments.get(region, ()) for region in done.segments},
+                clinical={},
+                habitats=None,
+            )
+        )
+
     def forget(self) -> None:
         """Let go of the last habitats; the scene keeps them."""
         super().forget()

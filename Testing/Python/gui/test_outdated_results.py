@@ -95,3 +95,34 @@ def test_the_report_of_a_reopened_scene_asks_for_apply(scene, applied, tmp_path)
     assert ui.resultsTable.rowCount == 1
     ui.reportButton.click()
     assert "press Apply first" in ui.messageLabel.text
+
+
+# --- habitats ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def divided(open_module, case_nodes, fake_worker, until):
+    """HCC Habitat with the habitats of a case, found on one of its two phases."""
+    widget = open_module("HCCHabitat")
+    fill_in(widget, case_nodes)
+    widget.window.state.habitat.left_out = ["arterial"]
+    widget.window.ui.applyButton.click()
+    until(lambda: widget.window.ui.applyButton.text == "Apply")
+    assert widget.window.ui.habitatResultsButton.isVisibleTo(widget.parent)
+    assert widget.window.ui.habitatResultsMessage.text == ""
+    return widget
+
+
+@pytest.mark.parametrize("change", [draw, fill], ids=["another outline", "other voxels"])
+def test_habitats_of_a_region_that_was_changed_are_called_so(change, application, divided, case_nodes):
+    change(divided, case_nodes)
+    application.leave(divided)
+    application.enter(divided)
+    assert "was changed since these results were computed" in divided.window.ui.habitatResultsMessage.text
+
+
+def test_habitats_stand_whatever_becomes_of_what_they_were_not_made_of(divided):
+    ui = divided.window.ui
+    divided.window.state.case.clinical = {"alb": "20"}
+    ui.arterialSelector.setCurrentNode(None)
+    assert ui.habitatResultsMessage.text == ""
