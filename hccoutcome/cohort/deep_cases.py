@@ -73,9 +73,10 @@ def find_cases(table: Path, root: Path, names: Sequence[str]) -> dict[str, CaseF
         }
     missing = [name for name in names if not (root / name / CASE_FILE).is_file()]
     if missing:
+        more = f" (and none of {len(missing) - 1} more)" if len(missing) > 1 else ""
         raise InputError(
-            f"A case folder '{missing[0]}' with {CASE_FILE} was expected in '{root.name}', found none (and none of "
-            f"{len(missing) - 1} more): add it, or give columns {IMAGE_PREFIX}<phase> and mask_<region> in the table."
+            f"A case folder '{missing[0]}' with {CASE_FILE} was expected in '{root.name}', found none{more}: add it, "
+            f"or give columns {IMAGE_PREFIX}<phase> and mask_<region> in the table."
         )
     return {name: read_case_folder(root / name) for name in names}
 

@@ -28,7 +28,7 @@ from hccoutcome.deep.learning import Place
 from hccoutcome.deep.package import VIEWS, DeepConfig
 from hccoutcome.deep.package_making import Making, make_package
 from hccoutcome.deep.resnet import DLOPCTR_EXTRACTOR, TCI_EXTRACTOR, FeatureExtractor, ResNetSize
-from hccoutcome.deep.samples import split_patients
+from hccoutcome.deep.samples import Split, split_patients
 from hccoutcome.deep.selection_network import selection_size
 from hccoutcome.deep.tci_inputs import TciView
 from hccoutcome.deep.tci_network import TciSize
@@ -36,6 +36,7 @@ from hccoutcome.deep.training import Trained
 from hccoutcome.deep.weights import fetch_weights, read_resnet
 from hccoutcome.errors import InputError
 from hccoutcome.package.format import Package
+from hccoutcome.package.reference import LEAST_CASES
 from hccoutcome.progress import Progress, part, silent
 
 __all__ = ["USUAL", "DeepTrainSettings", "Outcome", "TrainedNetwork", "outcome_of", "train_network"]
@@ -88,13 +89,14 @@ def train_network(
     _check(settings)
     device = training_device(settings.device)
     outcome = outcome_of(cohort, settings)
+    _check_patients(outcome, settings)  # before weights are fetched and images are read, which take long
     config = _first_config(settings)
     frozen = None if settings.from_scratch or config.extractor is None else _extractor(settings, config, folder)
     files = find_cases(table, root, list(outcome.table.index))
     cache = Cache(folder / "cache")
     seen = see_cases(files, config, folder, cache, part(progress, 0.0, 0.3))
     outcome = outcome.of(seen.names)
-    held_out = split_patients(seen.names, outcome.strata, settings.test, settings.loop.seed)
+    held_out = _check_patients(outcome, settings)
 
     def extractor() -> FeatureExtractor | None:
         return _extractor(settings, config, folder) if settings.from_scratch else frozen
@@ -144,6 +146,27 @@ def _check(settings: DeepTrainSettings) -> None:
         raise InputError(f"--weights is given, but {why}: leave it out.")
     if settings.weights is not None and settings.size != "base":
         raise InputError("ImageNet weights belong to the size 'base', found 'tiny': leave --size out.")
+
+
+def _check_patients(outcome: Outcome, settings: DeepTrainSettings) -> Split:
+    """Return who trains or tells when to stop, and who is only judged at the end, where there are enough of them.
+
+    Raises:
+        InputError: too few patients of an outcome, or left to learn from.
+    """
+    names, seed = np.array(outcome.table.index, str), settings.loop.seed
+    if not 0 < settings.test <= 0.5:
+        raise InputError(f"--test is a share above 0 and up to 0.5 of the patients, found {settings.test:g}.")
+    held_out = split_patients(names, outcome.strata, settings.test, seed)
+    rest = held_out.training
+    learned = len(split_patients(names[rest], outcome.strata[rest], settings.loop.validation, seed).training)
+    if learned < LEAST_CASES:
+        raise InputError(
+            f"At least {LEAST_CASES} patients to learn from were expected, found {learned} beside "
+            f"{len(rest) - learned} that tell when to stop and {len(names) - len(rest)} that are judged at the end: "
+            "add patients."
+        )
+    return held_out
 
 
 def _first_config(settings: DeepTrainSettings) -> DeepConfig:

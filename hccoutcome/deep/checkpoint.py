@@ -49,7 +49,7 @@ def load_checkpoint(path: Path, network: nn.Module, optimiser: torch.optim.Optim
         optimiser.load_state_dict({"state": entries, "param_groups": state.pop("groups")})
     except (RuntimeError, ValueError, KeyError):
         raise InputError(
-            f"The checkpoint '{path.name}' belongs to another network: remove it, or choose another folder."
+            f"The checkpoint in '{path.parent.name}' belongs to another network: remove that folder, or choose another."
         ) from None
     return state
 
@@ -66,7 +66,9 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             text = (file.metadata() or {})[_STATE]
         return tensors, parse_json(text.encode("utf-8"), path.name)
     except (SafetensorError, OSError, KeyError):
-        raise InputError(f"The checkpoint '{path.name}' is damaged: remove it to start anew.") from None
+        raise InputError(
+            f"The checkpoint '{path.name}' in '{path.parent.name}' is damaged: remove it to start anew."
+        ) from None
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:

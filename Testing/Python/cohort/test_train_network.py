@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -182,7 +183,7 @@ def test_cases_may_be_named_by_the_table(table, tmp_path, capsys):
         (["tci", "--images", "{root}", "--weights", "w.pth"], "found no such file"),
         (["selection", "--images", "{root}", "--endpoint", "os"], "survival-1y"),
         (["selection", "--images", "{root}", "--modality", "late"], "no features"),
-        (["selection", "--images", "{root}", "--test", "0.9"], "share"),
+        (["selection", "--images", "{root}", "--test", "0.9"], "--test is a share"),
         (["logistic-ridge", "--size", "tiny"], "belongs to the networks"),
         (["logistic-ridge", "--images", "folder"], "'folder' is not a modality"),
     ],
@@ -196,6 +197,18 @@ def test_wrong_input_is_a_sentence(words, says, table, tmp_path, capsys):
     assert "Traceback" not in said
 
 
+def test_too_few_patients_are_refused_before_an_image_is_read(table, tmp_path, capsys):
+    lines = table.read_text(encoding="utf-8").splitlines()
+    outcome = lines[0].split(",").index("mrecist")
+    both = [[line for line in lines[1:] if line.split(",")[outcome] == kind][:7] for kind in ("PR", "SD")]
+    own = tmp_path / "few.csv"
+    own.write_text("\n".join([lines[0], *both[0], *both[1]]) + "\n", encoding="utf-8")
+    words = ["train", "selection", str(own), "--images", str(table.parent), "--out", str(tmp_path / "out"), *QUICK]
+    assert main(words) == 2
+    assert re.search(r"At least 10 patients to learn from were expected, found \d beside", capsys.readouterr().err)
+    assert not (tmp_path / "out-training").exists()
+
+
 def test_a_patient_without_a_folder_and_a_mixture_are_refused(table, tmp_path, capsys):
     root = tmp_path / "mixed"
     own = write_cases(root, CASES)
@@ -207,4 +220,6 @@ def test_a_patient_without_a_folder_and_a_mixture_are_refused(table, tmp_path, c
     assert "cannot be learned from together" in capsys.readouterr().err
     case.unlink()
     assert main(words) == 2
-    assert "'case-03'" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "'case-03'" in said
+    assert "more" not in said

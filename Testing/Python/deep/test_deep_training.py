@@ -153,7 +153,7 @@ def test_a_folder_with_another_training_is_refused(tmp_path, change):
 def test_a_damaged_checkpoint_and_another_network_are_refused(tmp_path):
     learn(tmp_path)
     samples, split = response_samples(QUICK, 48)
-    with pytest.raises(InputError, match="belongs to another network"):
+    with pytest.raises(InputError, match=f"in '{tmp_path.name}' belongs to another network"):
         learn_selection(samples, split, replace(SIZE, width=32), QUICK, Place(tmp_path))
     content = (tmp_path / CHECKPOINT).read_bytes()
     (tmp_path / CHECKPOINT).write_bytes(content[: len(content) // 2])
