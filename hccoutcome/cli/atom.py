@@ -61,9 +61,10 @@ def _of_case(given: Mapping[str, str], options: argparse.Namespace) -> int:
         found = advise(case, packages, options.device, part(bar.progress, 0.2, 1.0))
     write_advice(found, options.out)
     say(json.dumps(advice_to_json(found), indent=2) if options.json else advice_page(found))
-    for prediction in found.predictions:
+    for model, prediction in zip(packages, found.predictions, strict=True):
         if prediction.score is None:
-            complain(f"{prediction.package} gave no score: {' '.join(prediction.applicability.reasons)}")
+            reasons = " ".join(prediction.applicability.reasons)
+            complain(f"{model} has no score, {prediction.package} refused: {reasons}")
     return DONE if advice_of(found).recommendation.complete else WRONG_INPUT
 
 

@@ -19,8 +19,7 @@ def config_of(package: Package) -> DeepConfig:
     """
     if package.weights.get("model") != DEEP:
         raise InputError(
-            f"The package '{package.name}' holds no network, so there is nothing that it looks at: name one that "
-            "'hcc train selection', tci or dlopctr wrote."
+            f"The package '{package.name}' holds no network: name one that 'hcc train selection', tci or dlopctr wrote."
         )
     system_of(package)
     return DeepConfig.from_json(package.weights)

@@ -86,6 +86,8 @@ def test_a_package_that_refuses_counts_as_missing(deep, tmp_path, capsys):
     assert status == 2
     assert "No recommendation." in said
     assert complaint.count("generated cases") == 4
+    refused = re.findall(r"^hcc: (\w+) has no score, ([\w-]+) refused: ", complaint, re.MULTILINE)
+    assert refused == [(name.upper(), f"{name}-easy") for name in ("tace", "haic", "tc", "hc")]
 
 
 @pytest.mark.parametrize(
