@@ -6,10 +6,12 @@ beforehand whose checksum could be registered. What is downloaded comes from an 
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
-import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,6 +22,7 @@ from hccoutcome.errors import EnvironmentNeeded, HCCError
 from hccoutcome.gui.compat import worker_environment, worker_python
 from hccoutcome.gui.rules import record_from_json
 from hccoutcome.gui.translate import _
+from hccoutcome.gui.work import temporary_folder
 from hccoutcome.loading import load_case, read_case_folder
 from hccoutcome.resources import resource
 from hccoutcome.scene.build import add_case
@@ -87,7 +90,11 @@ class PatientLoader:
         """Begin with the patient of a source; while another is under way nothing is done."""
         if self.running:
             return
-        self._folder = Path(tempfile.mkdtemp(prefix="hcc-sample-"))
+        try:
+            self._folder = temporary_folder("hcc-sample-")
+        except EnvironmentNeeded as error:
+            self._slicer.util.errorDisplay(str(error))
+            return
         try:
             self._start(PATIENTS[source.sampleName])
         except (HCCError, OSError) as error:
@@ -97,8 +104,7 @@ class PatientLoader:
     def cancel(self) -> None:
         """End what is under way; the scene stays as it was."""
         if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+            _kill(self._process)
             self._end()
 
     def _start(self, modality: str) -> None:
@@ -110,6 +116,7 @@ class PatientLoader:
                 stdout=subprocess.DEVNULL,
                 stderr=log,
                 env=worker_environment(),
+                start_new_session=True,
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )
         # Without a maximum the bar only moves: it takes some seconds.
@@ -149,6 +156,16 @@ class PatientLoader:
             self._dialog.close()
             self._dialog = None
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End a process and what it started: PythonSlicer is only a launcher, and psutil may not be installed yet."""
+    if os.name == "nt":
+        subprocess.run(["taskkill", "/F", "/T", "/PID", str(process.pid)], capture_output=True, check=False)
+    else:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def choose(folder: Path, inputs: CaseInputs) -> CaseNodes:

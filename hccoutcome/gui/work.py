@@ -10,6 +10,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,8 @@ from hccoutcome.scene.nodes import CaseNodes
 if TYPE_CHECKING:
     from hccoutcome.jobs import Job
 
+LEFT_BEHIND_SECONDS = 24 * 3600.0
+"""After how long a folder that nobody writes into belongs to nobody any more."""
 STEP_SECONDS = 0.03
 """How long one step may hand over voxels; what a window does not notice."""
 
@@ -39,12 +42,13 @@ def worker_command() -> tuple[str, ...]:
 
 
 def temporary_folder(prefix: str) -> Path:
-    """Return a new folder for what is not kept.
+    """Return a new folder for what is not kept; what an application that died has left of its kind is removed.
 
     Raises:
         EnvironmentNeeded: none can be made.
     """
     try:
+        _remove_left_behind(Path(tempfile.gettempdir()), prefix)
         return Path(tempfile.mkdtemp(prefix=prefix))
     except OSError as error:
         raise EnvironmentNeeded(
@@ -53,6 +57,15 @@ def temporary_folder(prefix: str) -> Path:
                 "to a folder that can be written to."
             ).format(strerror=error.strerror)
         ) from error
+
+
+def _remove_left_behind(parent: Path, prefix: str) -> None:
+    """Remove folders in which nothing was written for a day: they hold copies of patients' images."""
+    for folder in parent.glob(f"{prefix}*"):
+        with suppress(OSError):
+            written = max(path.lstat().st_mtime for path in (folder, *folder.iterdir()))
+            if time.time() - written > LEFT_BEHIND_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 class CaseWork:

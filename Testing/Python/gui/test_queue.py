@@ -179,3 +179,22 @@ def test_voxels_and_segments_that_go_while_they_are_handed_over_are_a_sentence(w
     case_nodes.images["arterial"].SetAndObserveImageData(None)
     window.window._step()
     assert ui.messageLabel.text.startswith("The volume 'Arterial phase' has no voxels")
+
+
+def test_what_an_application_that_died_left_behind_is_removed_after_a_day(
+    window, fake_worker, until, monkeypatch, tmp_path
+):
+    from hccoutcome.gui import work
+
+    monkeypatch.setattr(work.tempfile, "tempdir", str(tmp_path))
+    left, fresh, other = tmp_path / "hcc-job-left", tmp_path / "hcc-job-fresh", tmp_path / "another"
+    for folder in (left, fresh, other):
+        folder.mkdir()
+        (folder / "portal.nrrd").touch()
+        for path in (folder / "portal.nrrd", folder):
+            os.utime(path, (time.time() - 2 * 24 * 3600,) * 2)
+    (fresh / "portal.nrrd").touch()
+    fake_worker("good")
+    window.window.ui.applyButton.click()
+    until(lambda: window.window.ui.applyButton.text == "Apply")
+    assert {path.name for path in tmp_path.iterdir()} == {"hcc-job-fresh", "another"}

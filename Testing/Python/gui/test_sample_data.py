@@ -127,6 +127,40 @@ def test_a_cancelled_patient_leaves_nothing(sources, loader, scene, children, un
     assert scene.GetNumberOfNodes() == before
 
 
+LAUNCHER = """
+import pathlib, subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+pathlib.Path(__file__).with_name("child").write_text(str(child.pid))
+time.sleep(600)
+"""
+
+
+def test_a_cancelled_patient_ends_what_its_launcher_started(sources, loader, until, monkeypatch, tmp_path):
+    """PythonSlicer starts the Python that works, and would leave it behind."""
+    import psutil
+    from standin.sampledata import press
+
+    put_worker(monkeypatch, tmp_path, LAUNCHER)
+    press(sources["Synthetic HCC patient, CT"])
+    written = tmp_path / "child"
+    until(lambda: written.exists() and written.read_text().isdigit())
+    child = psutil.Process(int(written.read_text()))
+    loader.cancel()
+    until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, 2)
+
+
+def test_a_temporary_folder_that_cannot_be_made_is_told(sources, loader, failures, monkeypatch, tmp_path):
+    from standin.sampledata import press
+
+    from hccoutcome.gui import work
+
+    monkeypatch.setattr(work.tempfile, "tempdir", str(tmp_path / "none"))
+    press(sources["Synthetic HCC patient, CT"])
+    assert failures == [message for message in failures if message.startswith("No temporary folder can be made")]
+    assert len(failures) == 1
+    assert not loader.running
+
+
 def test_a_failed_process_is_told_with_its_last_line(sources, loader, scene, until, failures, monkeypatch, tmp_path):
     from standin.sampledata import press
 
