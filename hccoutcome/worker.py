@@ -374,6 +374,8 @@ def _run(folder: Path, progress: Progress) -> Path:
         return run_atom_job(job, folder, progress)
     if isinstance(job, MapsJob):
         return run_maps_job(job, folder, progress)
+    if not isinstance(job, AnalyseJob):
+        raise TypeError(f"a kind of job that nobody does: {type(job).__name__}")
     run_job(job, progress)
     return job.out / RESULT_FILE
 
