@@ -62,7 +62,7 @@ def installed_licence(name: str) -> str | None:
     metadata = distribution.metadata
     files = [file for file in distribution.files or () if re.search(r"(?i)licen[cs]e|copying", file.name)]
     text = "".join(Path(str(file.locate())).read_text(encoding="utf-8", errors="replace")[:2000] for file in files[:1])
-    fields = {key: metadata[key] for key in ("License-Expression", "License")}
+    fields = {key: metadata.get(key) for key in ("License-Expression", "License")}
     return licence_of(fields, metadata.get_all("Classifier") or [], text)
 
 

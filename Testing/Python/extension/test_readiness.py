@@ -185,3 +185,11 @@ def test_the_command_prints_a_line_for_each_check_and_fails_where_one_fails(read
 def test_the_licence_is_read_where_the_package_states_it(readiness, expression, field, classifier, text, family):
     fields = {"License-Expression": expression, "License": field}
     assert readiness.licences.licence_of(fields, [classifier], text) == family
+
+
+def test_licences_are_read_also_once_a_backport_finds_the_packages():
+    pytest.importorskip("importlib_metadata", reason="only dask on Python 3.11 brings it")
+    assert {name: readiness.licences.installed_licence(name) for name in ("numpy", "ecos")} == {
+        "numpy": "BSD",
+        "ecos": "GPL",
+    }
