@@ -187,7 +187,7 @@ def test_the_licence_is_read_where_the_package_states_it(readiness, expression, 
     assert readiness.licences.licence_of(fields, [classifier], text) == family
 
 
-def test_licences_are_read_also_once_a_backport_finds_the_packages():
+def test_licences_are_read_also_once_a_backport_finds_the_packages(readiness):
     pytest.importorskip("importlib_metadata", reason="only dask on Python 3.11 brings it")
     assert {name: readiness.licences.installed_licence(name) for name in ("numpy", "ecos")} == {
         "numpy": "BSD",
