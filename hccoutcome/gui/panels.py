@@ -17,8 +17,8 @@ from hccoutcome.gui.translate import _
 NOT_USED = _("not used")
 CHOICES = (*REGIONS, *(f"habitat{number}" for number in range(1, 11)))
 """The regions that a segment may be."""
-_LONG_WORD = re.compile(r"\S{40}(?=\S)")
-"""A word that is broken, by a space of no width, so that a label can wrap it."""
+_LONG_WORD = re.compile(r"[^\s/]{40}(?=[^\s/])")
+"""A word that is broken, by a space of no width, so that a label can wrap it; at a slash it wraps by itself."""
 
 
 def read_only_item(text: str, tip: str = "") -> Any:

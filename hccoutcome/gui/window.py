@@ -215,8 +215,10 @@ class CaseWindow:
         self.stop()
 
     def stop(self) -> None:
-        """End the work that is under way, if any, and forget the results shown."""
+        """End the work that is under way, if any, and forget the results shown and what was said of them."""
         self._timer.stop()
+        for panel in (self.run, *(side.run for side in self.sides)):
+            panel.say("")
         for work in self.works:
             work.cancel()
             work.forget()

@@ -358,3 +358,17 @@ def test_volumes_of_two_patients_are_refused_beside_their_fields(open_module, ca
         ui.portalSelector.setCurrentNode(other.images["portal"])
         assert ui.volumesMessage.text.startswith(f"'Arterial phase' and '{name}' lie under different patients")
     assert not ui.applyButton.enabled
+
+
+def test_a_long_path_is_shown_as_it_is(open_module, case_nodes):
+    import slicer
+
+    widget = open_module("HCCResponse")
+    path = "/a folder/" + "/".join(["folder"] * 40)
+    widget.window.ui.atomTacePackage.currentPath = path
+    widget.parent.resize(500, 1000)
+    widget.parent.show()
+    slicer.app.processEvents()
+    assert f"There is no package '{path}'" in widget.window.ui.atomTaceMessage.text
+    assert widget.parent.width <= 500
+    widget.parent.hide()

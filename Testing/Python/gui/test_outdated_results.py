@@ -97,6 +97,14 @@ def test_the_report_of_a_reopened_scene_asks_for_apply(scene, applied, tmp_path)
     assert "press Apply first" in ui.messageLabel.text
 
 
+def test_nothing_is_said_of_results_that_went_with_their_scene(scene, applied):
+    ui = applied.window.ui
+    assert ui.messageLabel.text.startswith("Done")
+    scene.Clear(0)
+    assert (ui.messageLabel.text, ui.messageLabel.isHidden()) == ("", True)
+    assert ui.resultsTable.rowCount == 0
+
+
 # --- habitats ------------------------------------------------------------------------------------------------------
 
 
