@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from hccoutcome.cohort.table import IMAGE_PREFIX, case_files, read_lines
 from hccoutcome.deep.cache import Cache, cached_input
 from hccoutcome.deep.dlopctr_inputs import dlopctr_key
 from hccoutcome.deep.fingerprints import fingerprints
-from hccoutcome.deep.inputs import NetworkInput
+from hccoutcome.deep.inputs import NetworkInput, refuse_other_than_ct
 from hccoutcome.deep.package import DeepConfig, network_input
 from hccoutcome.deep.package_making import MODALITIES
 from hccoutcome.deep.samples import stack_inputs
@@ -22,7 +22,9 @@ from hccoutcome.deep.selection_inputs import SelectionView, selection_key
 from hccoutcome.deep.tci_inputs import TciView, tci_key
 from hccoutcome.errors import InputError
 from hccoutcome.imaging.prepare import prepare
+from hccoutcome.imaging.quality import check_quality
 from hccoutcome.loading import CASE_FILE, load_case, read_case_folder
+from hccoutcome.package.doubts import on_phases
 from hccoutcome.progress import Progress, silent
 
 PIXELS_FILE = "planes.npy"
@@ -145,11 +147,15 @@ def seen_of(case: Case, config: DeepConfig, cache: Cache | None) -> NetworkInput
     """Return what a network sees of one case.
 
     Raises:
-        InputError: the case lacks what the network reads, or its images are of another modality.
+        InputError: the case lacks what the network reads, its images are of another modality, or no package would be
+            applied to them.
     """
     modality = MODALITIES[config.system]
     if case.modality not in (None, modality):
         raise InputError(f"The images are {case.modality} and {config.system} reads {modality}.")
+    if modality == "CT":
+        refuse_other_than_ct(case.images, config.phases)
+    _refuse_by_quality(replace(case, modality=modality), config)
     masks = prepare(case.images, case.masks).masks
     view = config.view
 
@@ -161,3 +167,16 @@ def seen_of(case: Case, config: DeepConfig, cache: Cache | None) -> NetworkInput
         return dlopctr_key(case.images, masks, view)
 
     return cached_input(cache, key, lambda: network_input(config, case.images, masks))
+
+
+def _refuse_by_quality(case: Case, config: DeepConfig) -> None:
+    """Refuse to learn from what the quality table refuses: a package would not be applied to it either.
+
+    Raises:
+        InputError: names the first such line.
+    """
+    regions = ("tumor", "liver") if isinstance(config.view, SelectionView) else ("tumor",)
+    read = {f"image {phase}" for phase in config.phases} | {f"mask {region}" for region in regions}
+    for item in check_quality(case):
+        if item.status == "refused" and item.subject in read and on_phases(item, config.phases):
+            raise InputError(f"{item.subject}, {item.check}: expected {item.expected}, found {item.found}. {item.note}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -101,6 +101,24 @@ def image_of(images: Images, phase: str, system: str) -> sitk.Image:
             f"{system} reads the {phase} phase, found {', '.join(images) or 'no image'}: add the {phase} image."
         )
     return images[phase]
+
+
+def refuse_other_than_ct(images: Images, phases: Iterable[str]) -> None:
+    """Refuse images that cannot be CT in HU: MR whose modality nobody stated, or CT before its rescaling.
+
+    Args:
+        images: by phase.
+        phases: that are read.
+
+    Raises:
+        InputError: an image has no level below 0, as air and fat have.
+    """
+    for phase in phases:
+        if phase in images and (least := float(sitk.GetArrayViewFromImage(images[phase]).min())) >= 0:
+            raise InputError(
+                f"The {phase} image is read as CT in HU, where air and fat lie below 0, found no level below "
+                f"{least:g}: state the modality, and give CT in HU."
+            )
 
 
 def mask_of(masks: Masks, region: str, phase: str, system: str) -> sitk.Image:

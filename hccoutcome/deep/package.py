@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from hccoutcome.deep.dlopctr_inputs import DlopctrView, dlopctr_input
-from hccoutcome.deep.inputs import Images, Masks, NetworkInput
+from hccoutcome.deep.inputs import Images, Masks, NetworkInput, refuse_other_than_ct
 from hccoutcome.deep.screenshots import Screenshots
 from hccoutcome.deep.selection_inputs import SelectionView, selection_input
 from hccoutcome.deep.tci_inputs import TciView, tci_input
@@ -266,6 +266,8 @@ class DeepSystem:
         config = DeepConfig.from_json(package.weights)
         try:
             refuse_patients(package.name, config, inputs.synthetic)
+            if inputs.modality is None and package.requirements.modality == "CT":
+                refuse_other_than_ct(inputs.images, config.phases)
             if config.view not in inputs.seen:
                 shots = inputs.screenshots if isinstance(config.view, TciView) else None
                 inputs.seen[config.view] = network_input(config, inputs.images, inputs.masks, shots)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install hccoutcome[deep]")
 pytest.importorskip("monai", reason="MONAI is not installed: pip install hccoutcome[deep]")
@@ -223,3 +224,18 @@ def test_a_patient_without_a_folder_and_a_mixture_are_refused(table, tmp_path, c
     said = capsys.readouterr().err
     assert "'case-03'" in said
     assert "more" not in said
+
+
+def test_images_that_no_package_would_be_applied_to_are_not_learned_from(tmp_path, capsys):
+    own = write_cases(tmp_path / "cohort", CASES)
+    stored, lost = (tmp_path / "cohort" / name for name in ("case-01", "case-02"))
+    for path in stored.glob("*al.nii.gz"):  # as a scanner stores CT, without its rescaling
+        sitk.WriteImage(sitk.ReadImage(str(path)) + 1024.0, str(path))
+    liver = sitk.ReadImage(str(lost / "liver.nii.gz"))
+    sitk.WriteImage(sitk.Cast(sitk.Image(liver) == 0, sitk.sitkUInt8), str(lost / "liver.nii.gz"))
+    words = ["train", "selection", own, "--images", own.parent, "--out", tmp_path / "out", *QUICK]
+    status, said = run(capsys, *words)
+    assert status == 0
+    assert set(said["lost"]) == {"case-01", "case-02"}
+    assert "found no level below" in said["lost"]["case-01"]
+    assert "outside the liver" in said["lost"]["case-02"]

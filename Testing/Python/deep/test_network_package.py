@@ -111,6 +111,17 @@ def test_a_missing_phase_is_a_warning_for_tci_and_refuses_selection(tmp_path):
     assert "needs the portal phase" in refused.applicability.reasons[0]
 
 
+def test_images_that_are_no_ct_in_hu_are_refused_where_nobody_says_that_they_are(tmp_path):
+    package = written(selection_package()[0], tmp_path)
+    (bright,) = analyse(a_case(None), [package], explain=False).predictions
+    assert bright.score is None
+    assert "arterial image is read as CT in HU" in " ".join(bright.applicability.reasons)
+    case = a_case(None)
+    in_hu = replace(case, images={phase: image - 150.0 for phase, image in case.images.items()})
+    (dark,) = analyse(in_hu, [package], explain=False).predictions
+    assert dark.score is not None
+
+
 def test_a_region_that_is_not_outlined_is_refused(tmp_path):
     case = a_case()
     case = replace(case, masks={"tumor": case.masks["tumor"]})
