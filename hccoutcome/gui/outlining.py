@@ -33,6 +33,7 @@ from hccoutcome.scene.drafts import (
     accept_segment,
     drafts_in,
     open_in_editor,
+    other_name_of_drafts,
     reject_drafts,
 )
 from hccoutcome.scene.inputs import SceneCase
@@ -91,6 +92,11 @@ class Outlining:
         message = unreviewed_in_words(names)
         if is_draft(state.case.segmentation):
             message = _("This segmentation is a draft: accept it below, or choose another.")
+        other = other_name_of_drafts(state.case.case_id, volumes_of(state.case).values())
+        if other and not message:
+            message = _(
+                "A draft on these volumes waits under the case name '{name}': take that name to see it."
+            ).format(name=other)
         show_message(self._ui.regionsMessage, message)
 
     @property

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -127,6 +127,19 @@ def _draft_of(region: str, node: slicer.vtkMRMLSegmentationNode, text: str) -> S
         return draft if draft.source else None
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def other_name_of_drafts(case_id: str, volumes: Iterable[slicer.vtkMRMLScalarVolumeNode]) -> str:
+    """Return another case's name under which a draft on one of these volumes waits, empty where none does.
+
+    So it is where a case got another name after it was outlined.
+    """
+    own = set(volumes)
+    for name, case in find_case_nodes(slicer.mrmlScene).items():
+        drafts = (node for role, node in case.findings.items() if role.partition(":")[0] == DRAFT)
+        if name != case_id and any(node.GetNodeReference(SOURCE_IMAGE) in own for node in drafts):
+            return name
+    return ""
 
 
 def reject_drafts(case_id: str, region: str) -> None:

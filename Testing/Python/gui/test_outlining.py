@@ -491,3 +491,15 @@ def test_damaged_records_of_outlines_are_a_sentence_and_change_nothing(scene, su
     ui.applyButton.click()
     until(lambda: ui.applyButton.text == "Apply")
     assert ui.messageLabel.text.startswith("'Who' should say who outlined")
+
+
+def test_a_draft_that_waits_under_another_name_of_the_case_is_told(scene, survival, until):
+    outline(survival, until, node=draw_box(scene))
+    ui = survival.window.ui
+    assert ui.regionsMessage.text == ""
+    ui.caseIdEdit.text = "P002"
+    assert not ui.draftsTable.isVisibleTo(survival.parent)
+    assert ui.regionsMessage.text.startswith("A draft on these volumes waits under the case name 'P001'")
+    ui.caseIdEdit.text = "P001"
+    assert ui.regionsMessage.text == ""
+    assert ui.draftsTable.isVisibleTo(survival.parent)
