@@ -131,11 +131,16 @@ def _folder(info: zipfile.ZipInfo) -> str:
     return info.filename.rpartition("/")[0]
 
 
+def is_plain(part: str) -> bool:
+    """Return whether a name may stand in a zip: letters, digits, dots, dashes and underscores."""
+    return _PART.fullmatch(part) is not None
+
+
 def _check_member(info: zipfile.ZipInfo, source: str) -> None:
     """Refuse an entry that could lead out of the package, is no plain file, or is packed in an unusual way."""
     # ZipInfo changes backslashes and cuts at NUL on reading; the name as stored decides.
     parts = info.orig_filename.removesuffix("/").split("/")
-    if len(parts) > 2 or not all(_PART.fullmatch(part) for part in parts):
+    if len(parts) > 2 or not all(map(is_plain, parts)):
         raise InputError(
             f"The package '{source}' holds the name {info.orig_filename!r}, which could lead out of the package: "
             "do not use it."

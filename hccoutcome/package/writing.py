@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hccoutcome.errors import InputError
-from hccoutcome.package.container import NETWORK, read_files
+from hccoutcome.package.container import NETWORK, is_plain, read_files
 from hccoutcome.package.format import CARD, MANIFEST, Package
 from hccoutcome.package.reading import verify
 from hccoutcome.package.schema import manifest_of
@@ -85,9 +85,11 @@ def _write_folder(files: dict[str, bytes], folder: Path) -> None:
 
 
 def _write_zip(files: dict[str, bytes], path: Path) -> None:
+    # The file itself may be called anything; what is inside goes to every system.
+    folder = path.stem if is_plain(path.stem) else "package"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name, content in files.items():
-            info = zipfile.ZipInfo(f"{path.stem}/{name}", date_time=_ZIP_TIME)
+            info = zipfile.ZipInfo(f"{folder}/{name}", date_time=_ZIP_TIME)
             # Weights of a network hardly shrink, and there are hundreds of megabytes of them.
             info.compress_type = zipfile.ZIP_STORED if name == NETWORK else zipfile.ZIP_DEFLATED
             info.external_attr = 0o100644 << 16

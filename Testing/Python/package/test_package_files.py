@@ -74,6 +74,12 @@ def test_writing_twice_gives_the_same_bytes(tmp_path: Path, a_package: Package, 
     assert content[0] == content[1]
 
 
+@pytest.mark.parametrize("name", ["my package", "Päckchen"])
+@pytest.mark.parametrize("ending", ["", ".zip"])
+def test_a_package_may_be_called_anything(tmp_path: Path, a_package: Package, name: str, ending: str) -> None:
+    assert read_package(write_package(a_package, tmp_path / f"{name}{ending}")).name == a_package.name
+
+
 def test_a_zip_holds_no_time_of_writing(tmp_path: Path, a_package: Package) -> None:
     with zipfile.ZipFile(write_package(a_package, tmp_path / "toy.zip")) as archive:
         assert {info.date_time for info in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
