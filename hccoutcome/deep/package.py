@@ -39,6 +39,8 @@ VIEWS: Mapping[str, type[View]] = MappingProxyType(
     {"selection": SelectionView, "selection-vit": SelectionView, "tci": TciView, "dlopctr": DlopctrView}
 )
 SHOWN_MONTHS = (12.0, 24.0, 36.0)
+MOST_PIXELS = 2**24
+"""Of all planes of a case together, nine times those of TCI."""
 _BOUNDS: Mapping[str, tuple[float, float]] = MappingProxyType(
     {
         **dict.fromkeys(("pixel", "voxel", "thickness"), (0.05, 50.0)),
@@ -127,6 +129,10 @@ class DeepConfig:
             breaks=tuple(float(value) for value in breaks),
         )
         fields.done()
+        if config.planes * config.view.pixels**2 > MOST_PIXELS:
+            raise InputError(
+                f"{WHERE}: 'view' asks for more than {MOST_PIXELS} pixels of a case: get the package again."
+            )
         if config.target != "survival" and not 0 <= config.median <= 1:
             raise InputError(
                 f"{WHERE}: 'median' of probabilities lies from 0 to 1, found {config.median:g}: get it again."

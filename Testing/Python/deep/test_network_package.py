@@ -234,6 +234,7 @@ def test_weights_that_are_not_the_networks_are_refused(package, says):
         (weights(TCI, view={**TCI.weights["view"], "percentiles": [0.5]}), "'view'"),
         (weights(TCI, view={**TCI.weights["view"], "percentiles": [99.5, 0.5]}), "'view'"),
         (weights(TCI, view={**TCI.weights["view"], "levels": 1}), "'view'"),
+        (weights(TCI, view={**TCI.weights["view"], "pixels": 4096}), "'view' asks for more than 16777216 pixels"),
         (weights(BASE, median=-3.0), "'median'"),
         (weights(BASE, view={**BASE.weights["view"], "phases": ["portal"]}), "other phases"),
         (weights(BASE, columns=[]), "other phases or variables"),
