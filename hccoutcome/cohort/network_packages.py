@@ -38,7 +38,7 @@ def rule_of(packages: Mapping[str, Package]) -> AtomRule:
     for model, package in packages.items():
         config = config_of(package)
         wanted = "one-year survival" if model in WITH_SYSTEMIC.values() else "response"
-        if not config.system.startswith("selection") or config.target != wanted:
+        if config.system != "selection" or config.target != wanted:
             raise InputError(
                 f"ATOM's model {model} predicts {PREDICTS[model]} ({wanted}), found {config.system} for "
                 f"{config.target} in '{package.name}': give a SELECTION package trained on that."

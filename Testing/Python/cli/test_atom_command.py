@@ -48,6 +48,7 @@ def deep(tmp_path_factory) -> Path:
             package = replace(selection_package(target, median=median)[0], name=f"{name}-{kind}")
             write_package(package, root / f"{name}-{kind}")
     write_package(tci_package()[0], root / "tci")
+    write_package(replace(selection_package(variables=False)[0], name="vit"), root / "vit")
     return root
 
 
@@ -96,6 +97,7 @@ def test_a_package_that_refuses_counts_as_missing(deep, tmp_path, capsys):
         (["--tace", "{root}/tc-easy", "--haic", "{root}/haic-easy"], "TACE predicts objective response"),
         (["--tc", "{root}/tace-easy"], "TC predicts one-year survival"),
         (["--tace", "{root}/tci"], "found tci"),
+        (["--tace", "{root}/vit"], "found selection-vit for response in 'vit': give a SELECTION package"),
         (["--tace", "albi"], "holds no network"),
         (["--tace", "{root}/tace-easy", "--haic", "{root}/tace-easy"], "One package was given for HAIC and for TACE"),
         ([], "found none"),
