@@ -10,7 +10,7 @@ import argparse
 import importlib.metadata
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,11 +53,17 @@ def licence_of(metadata: Mapping[str, str | None], classifiers: list[str], text:
     return "unknown"
 
 
-def installed_licence(name: str) -> str | None:
-    """Return the family of an installed package's licence; None where it is not installed (another system's)."""
+def installed_licence(name: str, versions: Collection[str] = ()) -> str | None:
+    """Return the family of an installed package's licence.
+
+    None where it is not installed (another system's), or in none of the versions, should any be named: what takes the
+    place of a locked package may state its licence in another way, or not at all.
+    """
     try:
         distribution = importlib.metadata.distribution(name)
     except importlib.metadata.PackageNotFoundError:
+        return None
+    if versions and distribution.version not in versions:
         return None
     metadata = distribution.metadata
     files = [file for file in distribution.files or () if re.search(r"(?i)licen[cs]e|copying", file.name)]
@@ -66,16 +72,19 @@ def installed_licence(name: str) -> str | None:
     return licence_of(fields, metadata.get_all("Classifier") or [], text)
 
 
-def locked_packages(lock: Path) -> list[str]:
-    """Return the names in a lock file, each once."""
-    names = re.findall(r"^([A-Za-z0-9_.-]+)==", lock.read_text(encoding="utf-8"), re.MULTILINE)
-    return sorted(set(names))
+def locked_packages(lock: Path) -> dict[str, set[str]]:
+    """Return the versions in a lock file by name, in the order of names; another Python may take another version."""
+    found: dict[str, set[str]] = {}
+    for name, version in re.findall(r"^([A-Za-z0-9_.-]+)==(\S+)", lock.read_text(encoding="utf-8"), re.MULTILINE):
+        found.setdefault(name, set()).add(version)
+    return dict(sorted(found.items()))
 
 
-def packages_of(root: Path, name: str) -> list[str]:
-    """Return the packages of one list of the page."""
-    known: set[str] = set() if name == "run" else set(locked_packages(root / LISTS["run"]))
-    return [package for package in locked_packages(root / LISTS[name]) if package not in known]
+def packages_of(root: Path, name: str) -> dict[str, set[str]]:
+    """Return the packages of one list of the page with their versions."""
+    known = {} if name == "run" else locked_packages(root / LISTS["run"])
+    locked = locked_packages(root / LISTS[name])
+    return {package: versions for package, versions in locked.items() if package not in known}
 
 
 def listed_packages(page: str, name: str) -> dict[str, str]:
@@ -94,8 +103,8 @@ def differences(root: Path = ROOT) -> list[str]:
     for name in LISTS:
         listed, locked = listed_packages(page, name), packages_of(root, name)
         found += [f"{package} is listed but not in {LISTS[name]}" for package in sorted(set(listed) - set(locked))]
-        for package in locked:
-            stated = installed_licence(package)
+        for package, versions in locked.items():
+            stated = installed_licence(package, versions)
             if package not in listed:
                 found.append(f"{package} ({stated or 'not installed here'}) is not listed")
             elif stated not in (None, listed[package]):
@@ -111,8 +120,10 @@ def write(root: Path = ROOT) -> None:
         begin, end = (mark.format(name=name) for mark in (BEGIN, END))
         known = listed_packages(page, name)
         families: dict[str, list[str]] = {}
-        for package in packages_of(root, name):
-            families.setdefault(installed_licence(package) or known.get(package, "unknown"), []).append(package)
+        for package, versions in packages_of(root, name).items():
+            families.setdefault(installed_licence(package, versions) or known.get(package, "unknown"), []).append(
+                package
+            )
         order = [*PATTERNS, "unknown"]
         rows = [
             f"| {family} | {', '.join(f'`{package}`' for package in families[family])} |"

@@ -8,6 +8,7 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -185,6 +186,11 @@ def test_the_command_prints_a_line_for_each_check_and_fails_where_one_fails(read
 def test_the_licence_is_read_where_the_package_states_it(readiness, expression, field, classifier, text, family):
     fields = {"License-Expression": expression, "License": field}
     assert readiness.licences.licence_of(fields, [classifier], text) == family
+
+
+def test_what_was_installed_in_place_of_a_locked_version_is_not_compared(readiness):
+    assert readiness.licences.installed_licence("numpy", {"0.0.1"}) is None
+    assert readiness.licences.installed_licence("numpy", {"0.0.1", np.__version__}) == "BSD"
 
 
 def test_licences_are_read_also_once_a_backport_finds_the_packages(readiness):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import resource
 import signal
@@ -120,7 +121,9 @@ def test_an_end_that_is_asked_for_ends_the_engine_and_leaves_no_image_behind(
     sitk.WriteImage(ct, str(tmp_path / "ct.nii.gz"))
     asked = ["--engine", "totalsegmentator", "--image", f"portal={tmp_path / 'ct.nii.gz'}", "--region", "tumor"]
     command = [sys.executable, "-m", "hccoutcome.cli", "segment", *asked, "--out", str(tmp_path / "o.seg.nrrd")]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    # What a shell starts in the background ignores Ctrl-C, and so would its children.
+    listening = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=listening)
     while not pids.exists() or len(pids.read_text().split()) < 2:
         assert process.poll() is None, process.communicate()[1]
         time.sleep(0.05)
