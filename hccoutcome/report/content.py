@@ -73,6 +73,16 @@ class Score:
         return self.prediction.scale == "stage" and bool(self.prediction.label)
 
     @property
+    def in_short(self) -> str:
+        """The result in one line: its name, and its number unless the name tells it."""
+        label, amount = self.prediction.label, f"{self.number} {self.prediction.scale}"
+        if not self.number:
+            return "no score"
+        if not label:
+            return amount
+        return label if self.is_stage or amount in label else f"{label} ({amount})"
+
+    @property
     def sentences(self) -> tuple[str, ...]:
         """Where the case stands in the cohort of the package, in words."""
         return () if not self.number else sentences(self.prediction)

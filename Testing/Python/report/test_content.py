@@ -41,6 +41,20 @@ def test_a_score_without_a_verdict_against_it_is_shown() -> None:
 
 
 @pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({}, "ALBI grade 2 (-2.41 score)"),
+        ({"label": ""}, "-2.41 score"),
+        ({"score": 5.0, "scale": "points", "label": "Child-Pugh A (5 points)"}, "Child-Pugh A (5 points)"),
+        ({"score": 3.0, "scale": "stage", "label": "BCLC stage C"}, "BCLC stage C"),
+        ({"applicability": Applicability("refused", ("Too small.",))}, "no score"),
+    ],
+)
+def test_a_result_in_one_line_tells_its_number_once(changes, text: str) -> None:
+    assert content.score(replace(worked_example.ALBI, **changes)).in_short == text
+
+
+@pytest.mark.parametrize(
     ("value", "text"),
     [(1 / 3, "0.3333"), (61.0, "61"), (812.25, "812.2"), (1.5e-7, "1.5e-07"), ("A", "A"), (math.nan, "not a number"),
      (None, "not a number"), (0.0, "0"), (-2.41, "-2.41")],
