@@ -71,7 +71,7 @@ def predict(package: Package, inputs: PackageInputs) -> Prediction:
         return _prediction(package, applicability, Outcome(None))
     outcome = system.compute(package, inputs)
     if outcome.score is None:
-        return _prediction(package, Applicability("refused", (outcome.refusal, *applicability.reasons)), Outcome(None))
+        return refusal(package, outcome.refusal, *applicability.reasons)
     # A feature goes by the name of the phase that was really read, so that it is found again among the features.
     columns = plan(package, inputs.phases).columns
     contributions = tuple(
@@ -83,6 +83,11 @@ def predict(package: Package, inputs: PackageInputs) -> Prediction:
         for item in outcome.contributions
     )
     return _prediction(package, applicability, replace(outcome, contributions=contributions))
+
+
+def refusal(package: Package, *reasons: str) -> Prediction:
+    """Return what a package says of a case that it refuses: no number, and why."""
+    return _prediction(package, Applicability("refused", reasons), Outcome(None))
 
 
 def liver_scores(

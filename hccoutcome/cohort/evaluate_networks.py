@@ -22,9 +22,9 @@ from hccoutcome.imaging.quality import check_quality
 from hccoutcome.loading import load_case
 from hccoutcome.package.applicability import PackageInputs
 from hccoutcome.package.format import Package
-from hccoutcome.package.prediction import Applicability, Prediction
+from hccoutcome.package.prediction import Prediction
 from hccoutcome.progress import Progress, silent
-from hccoutcome.systems import predict
+from hccoutcome.systems import predict, refusal
 
 Record = Mapping[str, float | str]
 
@@ -142,7 +142,7 @@ def _inputs(files: CaseFiles, record: Record, packages: Sequence[Package], devic
 
 def _of_case(package: Package, inputs: PackageInputs | str, times: Sequence[float]) -> _OfCase:
     if isinstance(inputs, str):
-        return _OfCase(_unread(package, inputs))
+        return _OfCase(refusal(package, inputs))
     config = DeepConfig.from_json(package.weights)
     learned = not learned_images(package).isdisjoint(fingerprints(inputs.images, config.phases))
     prediction = predict(package, inputs)
@@ -197,19 +197,4 @@ def _findings(found: Sequence[_OfCase]) -> NetworkFindings:
         survival=rows,
         without={name: np.array([one.without.get(name, np.nan) for one in found]) for name in names},
         synthetic=any(one.synthetic for one in found),
-    )
-
-
-def _unread(package: Package, reason: str) -> Prediction:
-    """Return the refusal of a case whose files cannot be read."""
-    return Prediction(
-        package=package.name,
-        version=package.version,
-        sha256=package.sha256,
-        title=package.title,
-        endpoint=package.endpoint,
-        score=None,
-        scale=package.scale,
-        applicability=Applicability("refused", (reason,)),
-        citation=package.citation,
     )

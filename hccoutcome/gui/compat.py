@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
-import os
 import shutil
 import subprocess
 import sys
@@ -21,7 +20,6 @@ from types import ModuleType
 
 from packaging.requirements import Requirement
 
-import hccoutcome
 from hccoutcome.errors import EnvironmentNeeded
 from hccoutcome.gui.translate import _
 from hccoutcome.resources import resource
@@ -305,10 +303,3 @@ def worker_python() -> str:
     if found is None:
         raise EnvironmentNeeded("Slicer's Python (PythonSlicer) was not found beside Slicer: install Slicer again.")
     return found
-
-
-def worker_environment() -> Mapping[str, str]:
-    """Return the environment of the worker: this one's, and this package on the path."""
-    package_home = str(Path(hccoutcome.__file__).resolve().parent.parent)
-    paths = [package_home, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from hccoutcome.gui.case_panel import volumes_of
 from hccoutcome.gui.models import Model, atom_model
 from hccoutcome.gui.network_rules import METHOD_TITLES, advice_in_words, maps_in_words, ready_for_atom, ready_for_maps
 from hccoutcome.gui.network_work import AtomWork, Mapped, MapsWork
-from hccoutcome.gui.panels import show_message
+from hccoutcome.gui.panels import Choices, show_message
 from hccoutcome.gui.rules import Chosen
 from hccoutcome.gui.run_panel import RunPanel
 from hccoutcome.gui.signals import Signal
@@ -129,13 +129,11 @@ class MapsPanel:
         self.run = RunPanel(ui.mapsApplyButton, ui.mapsReadyLabel, ui.mapsBar, ui.mapsMessageLabel)
         self._ui, self._models = ui, models
         self._state: CaseState | None = None
-        self._names: dict[str, tuple[str, ...]] = {"package": (), "method": ()}
-        self._boxes = {"package": ui.mapsPackageBox, "method": ui.mapsMethodBox}
+        self._choices = Choices({"package": ui.mapsPackageBox, "method": ui.mapsMethodBox})
         self._volumes: list[Any] = []
-        self._filling, self._asked = False, "auto"
+        self._asked = "auto"
         self.run.pressed.connect(self.start_asked.emit)
-        for field, box in self._boxes.items():
-            box.connect("currentIndexChanged(int)", lambda index, field=field: self._on_chosen(field, index))
+        self._choices.changed.connect(self.changed.emit)
         ui.mapsShowButton.connect("clicked()", self.show_chosen)
         ui.mapsOpacitySlider.setValue(1.0)
         ui.mapsOpacitySlider.connect("valueChanged(double)", self._on_opacity)
@@ -149,12 +147,8 @@ class MapsPanel:
             return
         models, model = self._models(), self._model()
         methods = () if model is None else tuple(name for name in METHOD_TITLES if name in model.methods)
-        self._filling = True
-        try:
-            self._fill("package", tuple(models), [found.title for found in models.values()], state.maps.package)
-            self._fill("method", methods, [METHOD_TITLES[name] for name in methods], state.maps.method)
-        finally:
-            self._filling = False
+        self._choices.fill("package", tuple(models), [found.title for found in models.values()], state.maps.package)
+        self._choices.fill("method", methods, [METHOD_TITLES[name] for name in methods], state.maps.method)
         self.show_volumes()
 
     def show_volumes(self) -> None:
@@ -213,18 +207,6 @@ class MapsPanel:
         index = self._ui.mapsVolumeBox.currentIndex
         found = self._volumes[index] if 0 <= index < len(self._volumes) else None
         return None if found is None or found.GetScene() is None else found
-
-    def _fill(self, field: str, names: tuple[str, ...], titles: Sequence[str], chosen: str) -> None:
-        box = self._boxes[field]
-        if names != self._names[field]:
-            self._names[field] = names
-            box.clear()
-            box.addItems(list(titles))
-        box.setCurrentIndex(names.index(chosen) if chosen in names else 0 if names else -1)
-
-    def _on_chosen(self, field: str, index: int) -> None:
-        if not self._filling and 0 <= index < len(self._names[field]):
-            self.changed.emit(field, self._names[field][index])
 
     def _on_opacity(self, value: float) -> None:
         volume = self._volume()

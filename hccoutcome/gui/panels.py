@@ -56,6 +56,40 @@ def show_message(label: Any, message: str) -> None:
     label.setVisible(bool(message))
 
 
+class Choices:
+    """Boxes in which a name is chosen by its title, by the field that they are about.
+
+    Signals:
+        changed(field, name): somebody else than ``fill`` chose.
+    """
+
+    def __init__(self, boxes: Mapping[str, Any]) -> None:
+        """Take the boxes by field."""
+        self.changed = Signal()
+        self._boxes = boxes
+        self._names: dict[str, tuple[str, ...]] = dict.fromkeys(boxes, ())
+        self._filling = False
+        for field, box in boxes.items():
+            box.connect("currentIndexChanged(int)", lambda index, field=field: self._on_chosen(field, index))
+
+    def fill(self, field: str, names: Sequence[str], titles: Sequence[str], chosen: str) -> None:
+        """Offer names by their titles, and choose one: the first where ``chosen`` is not among them."""
+        self._filling = True
+        try:
+            box = self._boxes[field]
+            if tuple(names) != self._names[field]:
+                self._names[field] = tuple(names)
+                box.clear()
+                box.addItems(list(titles))
+            box.setCurrentIndex(names.index(chosen) if chosen in names else 0 if names else -1)
+        finally:
+            self._filling = False
+
+    def _on_chosen(self, field: str, index: int) -> None:
+        if not self._filling and 0 <= index < len(self._names[field]):
+            self.changed.emit(field, self._names[field][index])
+
+
 class RegionsPanel:
     """Which region each segment of the segmentation is; below, the habitats that were handed over.
 

@@ -19,11 +19,12 @@ from typing import Any
 import qt
 
 from hccoutcome.errors import EnvironmentNeeded, HCCError
-from hccoutcome.gui.compat import worker_environment, worker_python
+from hccoutcome.gui.compat import worker_python
 from hccoutcome.gui.rules import record_from_json
 from hccoutcome.gui.translate import _
 from hccoutcome.gui.work import temporary_folder
 from hccoutcome.loading import load_case, read_case_folder
+from hccoutcome.processes import own_environment
 from hccoutcome.resources import resource
 from hccoutcome.scene.build import add_case
 from hccoutcome.scene.nodes import CaseNodes
@@ -115,7 +116,7 @@ class PatientLoader:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
-                env=worker_environment(),
+                env=own_environment(),
                 start_new_session=True,
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hccoutcome.case import REGIONS
-from hccoutcome.gui.panels import fill_rows, prepare_table
+from hccoutcome.gui.panels import Choices, fill_rows, prepare_table
 from hccoutcome.gui.rules import phase_title
 from hccoutcome.gui.segmentation_rules import DraftRow, EngineFacts, best_phase, draft_in_words, engine_in_words
 from hccoutcome.gui.signals import Signal
@@ -25,42 +25,28 @@ class OutlinePanel:
         """Take the widgets of the group "Outline automatically"."""
         self.changed, self.place_asked = Signal(), Signal()
         self._ui = ui
-        self._names: dict[str, tuple[str, ...]] = {"region": (), "phase": (), "engine": ()}
-        self._boxes = {"region": ui.outlineRegionBox, "phase": ui.outlinePhaseBox, "engine": ui.engineBox}
+        self._choices = Choices({"region": ui.outlineRegionBox, "phase": ui.outlinePhaseBox, "engine": ui.engineBox})
+        self._choices.changed.connect(self.changed.emit)
         self._filling = False
-        for field, box in self._boxes.items():
-            box.connect("currentIndexChanged(int)", lambda index, field=field: self._on_chosen(field, index))
         ui.promptSelector.connect("currentNodeChanged(vtkMRMLNode*)", self._on_prompt)
         for kind, button in {"box": ui.boxButton, "clicks": ui.clicksButton, "stroke": ui.strokeButton}.items():
             button.connect("clicked()", lambda kind=kind: self.place_asked.emit(kind))
 
     def show(self, chosen: Any, regions: Sequence[str], phases: Sequence[str], facts: Sequence[EngineFacts]) -> None:
         """Show what is chosen (``scene.parameters.OutlineInputs``) and what there is to choose from."""
+        self._choices.fill("region", regions, [REGIONS[name] for name in regions], chosen.region)
+        phase = chosen.phase if chosen.phase in phases else best_phase(phases)
+        self._choices.fill("phase", phases, [phase_title(name) for name in phases], phase)
+        names = (AUTO, *(engine.name for engine in facts))
+        titles = [_("automatic"), *(engine.title for engine in facts)]
+        self._choices.fill("engine", names, titles, chosen.engine)
         self._filling = True
         try:
-            self._fill("region", regions, [REGIONS[name] for name in regions], chosen.region)
-            phase = chosen.phase if chosen.phase in phases else best_phase(phases)
-            self._fill("phase", phases, [phase_title(name) for name in phases], phase)
-            names = (AUTO, *(engine.name for engine in facts))
-            titles = [_("automatic"), *(engine.title for engine in facts)]
-            self._fill("engine", names, titles, chosen.engine)
             if self._ui.promptSelector.currentNode() is not chosen.prompt:
                 self._ui.promptSelector.setCurrentNode(chosen.prompt)
         finally:
             self._filling = False
         self._ui.engineMessage.setText(engine_in_words(chosen.engine, facts))
-
-    def _fill(self, field: str, names: Sequence[str], titles: Sequence[str], chosen: str) -> None:
-        box = self._boxes[field]
-        if tuple(names) != self._names[field]:
-            self._names[field] = tuple(names)
-            box.clear()
-            box.addItems(list(titles))
-        box.setCurrentIndex(names.index(chosen) if chosen in names else 0 if names else -1)
-
-    def _on_chosen(self, field: str, index: int) -> None:
-        if not self._filling and 0 <= index < len(self._names[field]):
-            self.changed.emit(field, self._names[field][index])
 
     def _on_prompt(self, node: Any) -> None:
         if not self._filling:

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 from hccoutcome.case import CaseFiles
 from hccoutcome.errors import EnvironmentNeeded, HCCError, InputError
 from hccoutcome.findings import Findings
-from hccoutcome.gui.compat import worker_environment, worker_python
+from hccoutcome.gui.compat import worker_python
 from hccoutcome.gui.runner import POLL_SECONDS, Failed, JobRunner
 from hccoutcome.gui.signals import Signal
 from hccoutcome.gui.translate import _
+from hccoutcome.processes import own_environment
 from hccoutcome.scene.build import add_findings
 from hccoutcome.scene.found import findings_of
 from hccoutcome.scene.inputs import SceneCase, Writing, case_nodes, case_writing, outlined_by, voxel_marks
@@ -202,7 +203,7 @@ class CaseWork:
             raise
 
     def _new_runner(self) -> JobRunner:
-        runner = JobRunner((self._command or worker_command)(), worker_environment())
+        runner = JobRunner((self._command or worker_command)(), own_environment())
         runner.progressed.connect(self.progressed.emit)
         runner.finished.connect(self._on_finished)
         runner.failed.connect(self._on_failed)

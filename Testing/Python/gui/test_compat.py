@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import sys
 import types
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 import hccoutcome
 from hccoutcome.errors import EnvironmentNeeded
 from hccoutcome.gui import compat
+from hccoutcome.processes import own_environment
 from hccoutcome.resources import resource
 
 REQUESTER = "HCC Outcome"
@@ -312,6 +314,6 @@ def test_no_python_at_all_is_a_sentence(monkeypatch):
 
 def test_the_worker_finds_this_package(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", "/elsewhere")
-    first, second = compat.worker_environment()["PYTHONPATH"].split(compat.os.pathsep)
+    first, second = own_environment()["PYTHONPATH"].split(os.pathsep)
     assert hccoutcome.__file__.startswith(first)
     assert second == "/elsewhere"
